@@ -1,0 +1,65 @@
+// Builds the bundles: `node scripts/build.mjs [--tests]`. The one place for esbuild options.
+import { rmSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const shared = { absWorkingDir: root, bundle: true, logLevel: 'warning', legalComments: 'none', target: 'node20' };
+// esbuild would pick the UMD build of vscode-languageserver-types and friends, whose dynamic requires do not bundle.
+const node = { ...shared, platform: 'node', format: 'cjs', mainFields: ['module', 'main'] };
+
+/** What ships. */
+export async function buildProduct() {
+  rmSync(join(root, 'dist'), { recursive: true, force: true });
+  const minified = { minify: true, keepNames: false };
+  await Promise.all([
+    build({
+      ...node,
+      ...minified,
+      entryPoints: ['extension/src/extension.ts'],
+      outfile: 'dist/extension.js',
+      external: ['vscode'],
+    }),
+    build({ ...node, ...minified, entryPoints: ['server/src/server.ts'], outfile: 'dist/server.js' }),
+    build({ ...node, ...minified, entryPoints: ['server/src/worker.ts'], outfile: 'dist/worker.js' }),
+    build({
+      ...node,
+      ...minified,
+      entryPoints: ['server/src/cli.ts'],
+      outfile: 'dist/cli.js',
+      banner: { js: '#!/usr/bin/env node' },
+    }),
+    build({
+      ...shared,
+      ...minified,
+      platform: 'browser',
+      format: 'iife',
+      target: 'es2022',
+      entryPoints: ['extension/src/report/page/report.ts', 'extension/src/report/page/report.css'],
+      outdir: 'dist/report',
+    }),
+  ]);
+}
+
+/** Every `*.test.ts` as a bundle of its own under `out/test`, packages left outside. */
+export async function buildTests() {
+  rmSync(join(root, 'out/test'), { recursive: true, force: true });
+  const files = await readdir(join(root, 'server/test'), { recursive: true });
+  const entryPoints = files.filter((file) => file.endsWith('.test.ts')).map((file) => join('server/test', file));
+  await build({
+    ...node,
+    entryPoints,
+    outdir: 'out/test',
+    outbase: 'server/test',
+    outExtension: { '.js': '.cjs' },
+    packages: 'external',
+    sourcemap: 'inline',
+  });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await buildProduct();
+  if (process.argv.includes('--tests')) await buildTests();
+}

@@ -1,0 +1,98 @@
+/** What a prediction says. The JSON of `layerkv simulate` is this, entry for entry (schema `layerkv/result/v1`). */
+import type { Policy, SchedulerKind } from '../engine/types.ts';
+
+/** Percentiles are type 7 (linear interpolation). All requests count; null where no request has the figure. */
+export interface Distribution {
+  readonly mean: number;
+  readonly p50: number;
+  readonly p90: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+export interface MemoryReport {
+  readonly weightsBytesPerGpu: number;
+  readonly activationBytesPerGpu: number;
+  readonly kvBytesPerToken: number;
+  readonly gpuBlocks: number;
+  readonly kvTokens: number;
+  /** KV tokens over max-model-len: a fraction. */
+  readonly fullLengthSequences: number;
+  readonly hostPoolTokens: number | null;
+}
+
+export interface OffloadReport {
+  readonly layers: number;
+  /** x at the mean prompt. */
+  readonly retainedLayers: number;
+  /** Share of the device-to-host time that compute hid; null when nothing moved. */
+  readonly hiddenShare: number | null;
+  readonly deviceToHostBytes: number;
+  readonly hostToDeviceBytes: number;
+  /** Summed wait of parked requests between first token and rejoining the decode batch. */
+  readonly parkedS: number;
+}
+
+export interface RequestRecord {
+  readonly arrivalS: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly prefillStartS: number | null;
+  readonly firstTokenS: number | null;
+  readonly finishS: number | null;
+}
+
+export type Verdict = 'does-not-fit' | 'saturated' | 'violated' | 'met';
+
+export interface Prediction {
+  readonly name: string;
+  /** 0-based index of the YAML document. */
+  readonly document: number;
+  readonly policy: Policy;
+  readonly scheduler: SchedulerKind;
+  readonly requests: number;
+  readonly finished: number;
+  readonly seed: number;
+  readonly memory: MemoryReport;
+  readonly ttftMs: Distribution | null;
+  readonly tpotMs: Distribution | null;
+  readonly e2eMs: Distribution | null;
+  /** Mean time before the prefill starts over mean TTFT. */
+  readonly queueShare: number | null;
+  /** Mean TTFT in parts, ms: they sum to `ttftMs.mean`. */
+  readonly ttftParts: { readonly queueMs: number; readonly prefillMs: number; readonly offloadMs: number } | null;
+  readonly violationRate: {
+    readonly ttft: number;
+    readonly tpot: number;
+    readonly any: number;
+    /** 95 % t-interval of `any` over 10 further seeds. */
+    readonly interval: readonly [number, number] | null;
+  } | null;
+  readonly throughput: {
+    readonly requestsPerS: number;
+    readonly outputTokensPerS: number;
+    readonly goodputPerS: number;
+  } | null;
+  readonly makespanS: number | null;
+  readonly preemptions: number;
+  readonly offload: OffloadReport | null;
+  readonly verdict: Verdict;
+  readonly provenance: { readonly cost: string; readonly engineDefaults: string; readonly seed: number };
+  readonly perRequest?: readonly RequestRecord[];
+}
+
+export type PolicyChoice = Policy | 'compare';
+
+export interface ForecastOptions {
+  /** Absent: the plan's own policy. */
+  readonly policy?: PolicyChoice;
+  readonly seed?: number;
+  readonly requests?: number;
+  /** False skips the ten further seeds. */
+  readonly interval: boolean;
+  readonly perRequest: boolean;
+}
+
+/** 0..1; called often. Cancelling a forecast means terminating the worker it runs in. */
+export type ReportProgress = (fraction: number) => void;
