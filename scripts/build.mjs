@@ -10,10 +10,22 @@ const shared = { absWorkingDir: root, bundle: true, logLevel: 'warning', legalCo
 // esbuild would pick the UMD build of vscode-languageserver-types and friends, whose dynamic requires do not bundle.
 const node = { ...shared, platform: 'node', format: 'cjs', mainFields: ['module', 'main'] };
 
+const minified = { minify: true, keepNames: false };
+
+/** The terminal program alone, for those who want no more than to run it. */
+export async function buildTerminal() {
+  await build({
+    ...node,
+    ...minified,
+    entryPoints: ['server/src/cli.ts'],
+    outfile: 'dist/cli.js',
+    banner: { js: '#!/usr/bin/env node' },
+  });
+}
+
 /** What ships. */
 export async function buildProduct() {
   rmSync(join(root, 'dist'), { recursive: true, force: true });
-  const minified = { minify: true, keepNames: false };
   await Promise.all([
     build({
       ...node,
@@ -24,13 +36,7 @@ export async function buildProduct() {
     }),
     build({ ...node, ...minified, entryPoints: ['server/src/server.ts'], outfile: 'dist/server.js' }),
     build({ ...node, ...minified, entryPoints: ['server/src/worker.ts'], outfile: 'dist/worker.js' }),
-    build({
-      ...node,
-      ...minified,
-      entryPoints: ['server/src/cli.ts'],
-      outfile: 'dist/cli.js',
-      banner: { js: '#!/usr/bin/env node' },
-    }),
+    buildTerminal(),
     build({
       ...shared,
       ...minified,
