@@ -1,0 +1,215 @@
+/** What vLLM does when a deployment does not say: one row a range of releases, each with its source. */
+import type { SchedulerKind } from '../engine/types.ts';
+import type { CatalogGpu } from '../plan/types.ts';
+
+/** Version reckoned with where a plan states none: the newest release that the table was checked against. */
+export const DEFAULT_ENGINE_VERSION = '0.30.0';
+
+/** A row of the table: holds from `since` up to the next row. */
+export interface EngineDefaultsRow {
+  readonly since: string;
+  readonly scheduler: SchedulerKind;
+  readonly gpuMemoryUtilization: number;
+  readonly blockSizeTokens: number;
+  readonly prefixCaching: boolean;
+  readonly asyncScheduling: boolean;
+  readonly chunkedPrefill: boolean;
+  /** On GPUs that vLLM calls large (70 GiB or more listed; which of them, see `largeExcludesA100`). */
+  readonly maxNumSeqsLarge: number;
+  readonly maxNumSeqsOther: number;
+  /** API server's values; null: the longest prompt, at least 2048 (a prefill is never cut). */
+  readonly maxNumBatchedTokensLarge: number | null;
+  readonly maxNumBatchedTokensOther: number | null;
+  readonly large: 'none' | 'h100-h200' | 'from-70GiB' | 'from-70GiB-but-a100';
+  readonly source: string;
+}
+
+const VLLM = 'https://github.com/vllm-project/vllm';
+
+const V0: Omit<EngineDefaultsRow, 'since' | 'source'> = {
+  scheduler: 'v0',
+  gpuMemoryUtilization: 0.9,
+  blockSizeTokens: 16,
+  prefixCaching: false,
+  asyncScheduling: false,
+  chunkedPrefill: false,
+  maxNumSeqsLarge: 256,
+  maxNumSeqsOther: 256,
+  maxNumBatchedTokensLarge: null,
+  maxNumBatchedTokensOther: null,
+  large: 'none',
+};
+
+const V1: Omit<EngineDefaultsRow, 'since' | 'source'> = {
+  ...V0,
+  scheduler: 'v1',
+  prefixCaching: true,
+  chunkedPrefill: true,
+  maxNumSeqsLarge: 1024,
+  maxNumBatchedTokensLarge: 8192,
+  maxNumBatchedTokensOther: 2048,
+  large: 'from-70GiB-but-a100',
+};
+
+/** Oldest first. */
+export const ENGINE_DEFAULTS: readonly EngineDefaultsRow[] = [
+  {
+    ...V0,
+    since: '0.5.0',
+    source: `${VLLM}/blob/v0.5.5/vllm/engine/arg_utils.py (EngineArgs), vllm/config.py (SchedulerConfig: max(max_model_len, 2048) without chunked prefill). From 0.5.4 it turned chunked prefill on by itself above 32768 tokens on CUDA; this project's v0 scheduler runs prompts whole`,
+  },
+  {
+    ...V1,
+    since: '0.8.0',
+    large: 'h100-h200',
+    source: `${VLLM}/blob/v0.8.0/vllm/engine/arg_utils.py (_set_default_args_v1: device name has h100 or h200); V1 on by default: docs.vllm.ai/en/v0.8.0/getting_started/v1_user_guide.html`,
+  },
+  {
+    ...V1,
+    since: '0.8.3',
+    large: 'from-70GiB',
+    source: `${VLLM}/blob/v0.8.5/vllm/engine/arg_utils.py (_set_default_args_v1: device_memory >= 70 GiB)`,
+  },
+  {
+    ...V1,
+    since: '0.9.0',
+    source: `${VLLM}/blob/v0.9.0/vllm/engine/arg_utils.py; A100 leaves the large class: ${VLLM}/pull/17885`,
+  },
+  {
+    ...V1,
+    since: '0.14.0',
+    asyncScheduling: true,
+    source: `${VLLM}/releases/tag/v0.14.0: async scheduling on by default (${VLLM}/pull/27614), not with pipeline parallelism`,
+  },
+  {
+    ...V1,
+    since: '0.21.0',
+    asyncScheduling: true,
+    gpuMemoryUtilization: 0.92,
+    source: `${VLLM}/blob/main/vllm/config/cache.py (gpu_memory_utilization 0.92) and gpu_worker.py: CUDA graphs are profiled "by default since v0.21.0", which the higher share makes up for; read up to v0.30.0`,
+  },
+];
+
+/** The defaults of one deployment. */
+export interface EngineDefaults {
+  /** Row of the table in the words of the result's provenance: 'vllm 0.5.5'. */
+  readonly row: string;
+  readonly scheduler: SchedulerKind;
+  readonly gpuMemoryUtilization: number;
+  readonly blockSizeTokens: number;
+  readonly maxNumSeqs: number;
+  readonly maxNumBatchedTokens: number;
+  readonly prefixCaching: boolean;
+  readonly asyncScheduling: boolean;
+  readonly chunkedPrefill: boolean;
+  readonly source: string;
+}
+
+/** `nearest` is used where the version is not one the table knows; `message` says so. */
+export type EngineDefaultsResult =
+  | { readonly ok: true; readonly value: EngineDefaults }
+  | { readonly ok: false; readonly message: string; readonly nearest: EngineDefaults };
+
+/**
+ * @param version as in an image tag: `0.5.5`, `v0.10.1.1`, `0.6.6.post1`, `0.9`.
+ * @param maxModelLenTokens the longest sequence; sizes v0's token budget.
+ * @param scheduler stated by the plan; v0 on a release from 0.8 on takes v0's budget and sequences (VLLM_USE_V1=0).
+ */
+export function engineDefaults(
+  version: string,
+  gpu: CatalogGpu,
+  maxModelLenTokens: number,
+  scheduler?: SchedulerKind,
+): EngineDefaultsResult {
+  const parsed = parseVersion(version);
+  const oldest = ENGINE_DEFAULTS[0] as EngineDefaultsRow;
+  const newest = ENGINE_DEFAULTS.at(-1) as EngineDefaultsRow;
+  if (parsed === null) {
+    return {
+      ok: false,
+      message: `\`${version.slice(0, 40)}\` is not a vLLM version. Write it like \`0.5.5\` or \`${DEFAULT_ENGINE_VERSION}\`; the defaults of ${DEFAULT_ENGINE_VERSION} are used.`,
+      nearest: resolve(newest, DEFAULT_ENGINE_VERSION, gpu, maxModelLenTokens, scheduler),
+    };
+  }
+  const name = parsed.text;
+  const row = ENGINE_DEFAULTS.findLast((each) => compareVersions(parsed.numbers, numbersOf(each.since)) >= 0);
+  if (row === undefined) {
+    return {
+      ok: false,
+      message: `vLLM ${name} is older than the table of defaults, which begins with ${oldest.since}; those of ${oldest.since} are used.`,
+      nearest: resolve(oldest, oldest.since, gpu, maxModelLenTokens, scheduler),
+    };
+  }
+  return { ok: true, value: resolve(row, name, gpu, maxModelLenTokens, scheduler) };
+}
+
+/** First release of each row, oldest first, and the default: what completion offers. */
+export function knownVersions(): readonly string[] {
+  return [...new Set([...ENGINE_DEFAULTS.map((row) => row.since), '0.5.5', DEFAULT_ENGINE_VERSION])].sort((a, b) =>
+    compareVersions(numbersOf(a), numbersOf(b)),
+  );
+}
+
+function resolve(
+  row: EngineDefaultsRow,
+  version: string,
+  gpu: CatalogGpu,
+  maxModelLenTokens: number,
+  stated: SchedulerKind | undefined,
+): EngineDefaults {
+  const kind = stated ?? row.scheduler;
+  // The other scheduler than the release's own: its limits come from the scheduler that runs, the rest from the release.
+  const limits = kind === row.scheduler ? row : kind === 'v0' ? V0 : V1;
+  const large = isLarge(limits.large, gpu);
+  const maxNumSeqs = large ? limits.maxNumSeqsLarge : limits.maxNumSeqsOther;
+  const tokens = large ? limits.maxNumBatchedTokensLarge : limits.maxNumBatchedTokensOther;
+  return {
+    row: `vllm ${version}`,
+    scheduler: kind,
+    gpuMemoryUtilization: row.gpuMemoryUtilization,
+    blockSizeTokens: row.blockSizeTokens,
+    maxNumSeqs,
+    // v1 never budgets more than all its sequences can hold (arg_utils.py).
+    maxNumBatchedTokens:
+      tokens === null
+        ? Math.max(2048, maxModelLenTokens)
+        : Math.min(tokens, maxNumSeqs * Math.max(1, maxModelLenTokens)),
+    prefixCaching: limits.prefixCaching,
+    asyncScheduling: kind === 'v1' && row.asyncScheduling,
+    chunkedPrefill: limits.chunkedPrefill,
+    source: row.source,
+  };
+}
+
+function isLarge(rule: EngineDefaultsRow['large'], gpu: CatalogGpu): boolean {
+  const listed70GiB = gpu.facts.memoryBytes >= 70 * 2 ** 30;
+  switch (rule) {
+    case 'none':
+      return false;
+    case 'h100-h200':
+      return /\bh[12]00\b/i.test(gpu.id);
+    case 'from-70GiB':
+      return listed70GiB;
+    case 'from-70GiB-but-a100':
+      return listed70GiB && !/a100/i.test(gpu.id);
+  }
+}
+
+/** Numbers of a release; post releases and build marks are read as the release itself. */
+function parseVersion(version: string): { readonly text: string; readonly numbers: readonly number[] } | null {
+  const match = /^v?(\d{1,4}(?:\.\d{1,4}){1,3})(?:[-.+_]?(?:post|rc|dev|cu|a|b)[\w.+-]*)*$/i.exec(version.trim());
+  const text = match?.[1];
+  return text === undefined ? null : { text, numbers: numbersOf(text) };
+}
+
+function numbersOf(version: string): readonly number[] {
+  return version.split('.').map(Number);
+}
+
+function compareVersions(a: readonly number[], b: readonly number[]): number {
+  for (let i = 0; i < Math.max(a.length, b.length); i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
