@@ -3,7 +3,7 @@ import type { SchedulerKind } from '../engine/types.ts';
 import type { CatalogGpu } from '../plan/types.ts';
 
 /** Version reckoned with where a plan states none: the newest release that the table was checked against. */
-export const DEFAULT_ENGINE_VERSION = '0.30.0';
+export const DEFAULT_VERSION = '0.30.0';
 
 /** A row of the table: holds from `since` up to the next row. */
 export interface EngineDefaultsRow {
@@ -14,12 +14,13 @@ export interface EngineDefaultsRow {
   readonly prefixCaching: boolean;
   readonly asyncScheduling: boolean;
   readonly chunkedPrefill: boolean;
-  /** On GPUs that vLLM calls large (70 GiB or more listed; which of them, see `largeExcludesA100`). */
+  /** On GPUs that vLLM calls large (see `large`). */
   readonly maxNumSeqsLarge: number;
   readonly maxNumSeqsOther: number;
   /** API server's values; null: the longest prompt, at least 2048 (a prefill is never cut). */
   readonly maxNumBatchedTokensLarge: number | null;
   readonly maxNumBatchedTokensOther: number | null;
+  /** Which GPUs are large: by name, or by the memory that the driver lists. */
   readonly large: 'none' | 'h100-h200' | 'from-70GiB' | 'from-70GiB-but-a100';
   readonly source: string;
 }
@@ -105,15 +106,17 @@ export interface EngineDefaults {
   readonly source: string;
 }
 
-/** `nearest` is used where the version is not one the table knows; `message` says so. */
+/** The defaults, or why the table has none for this version and what to write instead. */
 export type EngineDefaultsResult =
   | { readonly ok: true; readonly value: EngineDefaults }
-  | { readonly ok: false; readonly message: string; readonly nearest: EngineDefaults };
+  | { readonly ok: false; readonly message: string };
 
 /**
- * @param version as in an image tag: `0.5.5`, `v0.10.1.1`, `0.6.6.post1`, `0.9`.
+ * @param version as in an image tag: `0.5.5`, `v0.10.1.1`, `0.6.6.post1`, `0.9`. Versions newer than the table take
+ * its last row.
  * @param maxModelLenTokens the longest sequence; sizes v0's token budget.
- * @param scheduler stated by the plan; v0 on a release from 0.8 on takes v0's budget and sequences (VLLM_USE_V1=0).
+ * @param scheduler stated by the plan: v0 on a release from 0.8 on (VLLM_USE_V1=0), or v1 before it, has that
+ * scheduler's own limits.
  */
 export function engineDefaults(
   version: string,
@@ -122,30 +125,27 @@ export function engineDefaults(
   scheduler?: SchedulerKind,
 ): EngineDefaultsResult {
   const parsed = parseVersion(version);
-  const oldest = ENGINE_DEFAULTS[0] as EngineDefaultsRow;
-  const newest = ENGINE_DEFAULTS.at(-1) as EngineDefaultsRow;
   if (parsed === null) {
+    const shown = version.replace(/[`\s]+/g, ' ').slice(0, 40);
     return {
       ok: false,
-      message: `\`${version.slice(0, 40)}\` is not a vLLM version. Write it like \`0.5.5\` or \`${DEFAULT_ENGINE_VERSION}\`; the defaults of ${DEFAULT_ENGINE_VERSION} are used.`,
-      nearest: resolve(newest, DEFAULT_ENGINE_VERSION, gpu, maxModelLenTokens, scheduler),
+      message: `\`${shown}\` is not a vLLM version. Write it like \`0.5.5\` or \`${DEFAULT_VERSION}\`, or leave \`version\` out to reckon with ${DEFAULT_VERSION}.`,
     };
   }
-  const name = parsed.text;
   const row = ENGINE_DEFAULTS.findLast((each) => compareVersions(parsed.numbers, numbersOf(each.since)) >= 0);
   if (row === undefined) {
+    const oldest = ENGINE_DEFAULTS[0]?.since ?? DEFAULT_VERSION;
     return {
       ok: false,
-      message: `vLLM ${name} is older than the table of defaults, which begins with ${oldest.since}; those of ${oldest.since} are used.`,
-      nearest: resolve(oldest, oldest.since, gpu, maxModelLenTokens, scheduler),
+      message: `The defaults of vLLM ${parsed.text} are not known: the table begins with ${oldest}. Write \`${oldest}\` or later, or leave \`version\` out.`,
     };
   }
-  return { ok: true, value: resolve(row, name, gpu, maxModelLenTokens, scheduler) };
+  return { ok: true, value: resolve(row, parsed.text, gpu, maxModelLenTokens, scheduler) };
 }
 
 /** First release of each row, oldest first, and the default: what completion offers. */
 export function knownVersions(): readonly string[] {
-  return [...new Set([...ENGINE_DEFAULTS.map((row) => row.since), '0.5.5', DEFAULT_ENGINE_VERSION])].sort((a, b) =>
+  return [...new Set([...ENGINE_DEFAULTS.map((row) => row.since), '0.5.5', DEFAULT_VERSION])].sort((a, b) =>
     compareVersions(numbersOf(a), numbersOf(b)),
   );
 }

@@ -1,5 +1,7 @@
 /** Reads the catalogue's model keys (stated inline in a plan) into the engine's shape, noting every fault. */
+import { activeParameters, countParameters } from '../engine/shape.ts';
 import type { ModelShape } from '../engine/types.ts';
+import type { CatalogModel } from '../plan/types.ts';
 import { type Fault, fieldReader, isRecord, type Outcome } from './outcome.ts';
 
 const DTYPES = ['bf16', 'fp16', 'fp8', 'int8', 'int4', 'mxfp4', 'nvfp4'] as const;
@@ -101,5 +103,20 @@ function readWindow(fields: Fields, faults: Fault[]): NonNullable<ModelShape['sl
     kind: read.text('kind', ['sliding', 'chunked'], 'sliding') ?? 'sliding',
     localLayers: read.number('localLayers', SIZE) ?? 0,
     globalLayers: read.number('globalLayers', SIZE) ?? 0,
+  };
+}
+
+/** A model that the catalogue does not hold: parameters are counted from the shape (no norms, no biases). */
+export function inlineModel(id: string, shape: ModelShape, source: string): CatalogModel {
+  const counts = countParameters(shape);
+  const rest = shape.layers * counts.attentionPerLayer + counts.denseFfn + counts.routers + counts.embeddings;
+  const embedding = counts.embeddings - counts.lmHead;
+  return {
+    id,
+    shape,
+    paramsTotal: rest + counts.routedExperts,
+    // Published "active" counts include the embedding table.
+    paramsActive: activeParameters(shape) + embedding,
+    source,
   };
 }

@@ -1,11 +1,12 @@
 /** Models of the catalogue (`models.json`, one row a shape, source in the row), by id, alias or name without the owner. */
-import { activeParameters, countParameters } from '../engine/shape.ts';
 import type { ModelShape, WeightDtype } from '../engine/types.ts';
 import type { CatalogModel } from '../plan/types.ts';
-import { shapeFromFields } from './modelShape.ts';
+import { inlineModel, shapeFromFields } from './modelShape.ts';
 import data from './models.json';
 import { compact, similarNames } from './names.ts';
 import { isRecord, type Outcome } from './outcome.ts';
+
+export { modelFromHfConfig } from './hfConfig.ts';
 
 /** A row of `models.json`; units as its `about` says. An inline `spec.model` has the same keys. */
 export interface ModelRow {
@@ -139,31 +140,13 @@ function windowOf(window: NonNullable<ModelRow['slidingWindow']>): NonNullable<M
   return { tokens, kind, localLayers, globalLayers };
 }
 
-/**
- * A model whose shape stands inline: the catalogue's keys. When `id` names a model of the catalogue, the object needs
- * to hold only what differs.
- */
+/** A model whose shape stands inline in a plan: the catalogue's keys, and `id` as a free name. */
 export function modelFromObject(value: unknown): Outcome<CatalogModel> {
-  if (!isRecord(value)) return { ok: false, faults: [{ path: [], message: 'A model is a name or a group of keys.' }] };
-  const stated = value['id'] ?? value['model'];
-  const name = typeof stated === 'string' ? stated : null;
-  const known = name === null ? undefined : findModel(name);
-  const base = known === undefined ? {} : { ...modelRow(known.id) };
-  const shape = shapeFromFields({ ...base, ...value });
-  return shape.ok ? { ok: true, value: inlineModel(name ?? 'inline model', shape.value, 'stated in the plan') } : shape;
-}
-
-/** A model that the catalogue does not hold: parameters are counted from the shape (no norms, no biases). */
-export function inlineModel(id: string, shape: ModelShape, source: string): CatalogModel {
-  const counts = countParameters(shape);
-  const rest = shape.layers * counts.attentionPerLayer + counts.denseFfn + counts.routers + counts.embeddings;
-  const embedding = counts.embeddings - counts.lmHead;
-  return {
-    id,
-    shape,
-    paramsTotal: rest + counts.routedExperts,
-    // Published "active" counts include the embedding table.
-    paramsActive: activeParameters(shape) + embedding,
-    source,
-  };
+  if (!isRecord(value)) {
+    return { ok: false, faults: [{ path: [], message: 'A model is a name or a group of keys.' }] };
+  }
+  const shape = shapeFromFields(value);
+  if (!shape.ok) return shape;
+  const id = typeof value['id'] === 'string' ? value['id'] : 'inline model';
+  return { ok: true, value: inlineModel(id, shape.value, 'stated in the plan') };
 }
