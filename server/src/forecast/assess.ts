@@ -1,5 +1,13 @@
 /** What can be said of a plan without simulating it: memory, room for sequences, layers kept. Takes microseconds. */
+import { addPrefill, emptyBatch } from '../engine/cost/types.ts';
+import { minimumRetainedLayers, prefillEstimate } from '../engine/kv/retention.ts';
+import { type MemoryModel, memoryModel } from '../engine/memory.ts';
+import { meanOf } from '../engine/metrics.ts';
+import { costModel, layerKvCanAct, transferLaw } from '../engine/simulate.ts';
+import type { EngineInput } from '../engine/types.ts';
+import { meanLength } from '../engine/workload/lengths.ts';
 import type { Plan } from '../plan/types.ts';
+import { engineInput } from './input.ts';
 import type { MemoryReport } from './types.ts';
 
 export interface Assessment {
@@ -32,6 +40,60 @@ export interface Assessment {
   };
 }
 
-export function assess(_plan: Plan): Assessment {
-  throw new Error('not built yet');
+/** @returns the figures that hang on the plan alone. */
+export function assess(plan: Plan): Assessment {
+  return assessInput(engineInput(plan));
+}
+
+/** The same for an engine input. */
+export function assessInput(input: EngineInput): Assessment {
+  const memory = memoryModel(input);
+  const { layers } = input.model;
+  const meanPromptTokens = Math.max(1, Math.round(meanPrompt(input)));
+  const prefillS = prefillEstimate(input)(meanPromptTokens);
+  const perLayerS = transferLaw(input).offloadTokenLayerS * meanPromptTokens;
+  const canAct = layerKvCanAct(input);
+  const retainedLayers = canAct ? minimumRetainedLayers(layers, perLayerS, prefillS) : layers;
+  const cost = costModel(input);
+  const lone = emptyBatch();
+  addPrefill(lone, meanPromptTokens, 0, true, cost.windowTokens);
+  const law = cost.decodeLaw(1);
+  return {
+    memory: memoryReport(input, memory),
+    fits: memory.gpuBlocks > 0,
+    shortfallBytesPerGpu: Math.max(0, -memory.kvBudgetBytesPerGpu),
+    usableBytesPerGpu: memory.usableBytesPerGpu,
+    overheadBytesPerGpu: memory.overheadBytesPerGpu,
+    oneSequenceFits: memory.kvTokens >= input.limits.maxModelLenTokens,
+    meanPromptTokens,
+    lonePrefillS: cost.stepS(lone),
+    loneDecodeS:
+      law.baseS +
+      law.perContextTokenS * meanPromptTokens +
+      law.perWindowTokenS * Math.min(meanPromptTokens, cost.windowTokens),
+    layerkv: {
+      canAct,
+      layers,
+      retainedLayers,
+      offloadS: canAct ? (layers - retainedLayers) * perLayerS : 0,
+      prefillS,
+    },
+  };
+}
+
+function memoryReport(input: EngineInput, memory: MemoryModel): MemoryReport {
+  return {
+    weightsBytesPerGpu: Math.round(memory.weightsBytesPerGpu),
+    activationBytesPerGpu: Math.round(memory.activationBytesPerGpu),
+    kvBytesPerToken: memory.kvBytesPerToken,
+    gpuBlocks: memory.gpuBlocks,
+    kvTokens: memory.kvTokens,
+    fullLengthSequences: memory.kvTokens / input.limits.maxModelLenTokens,
+    hostPoolTokens: layerKvCanAct(input) ? memory.hostPoolTokens : null,
+  };
+}
+
+function meanPrompt(input: EngineInput): number {
+  const { source } = input.workload;
+  return source.kind === 'trace' ? meanOf(Float64Array.from(source.trace.inputTokens)) : meanLength(source.input);
 }

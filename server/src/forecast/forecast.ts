@@ -1,7 +1,162 @@
 /** Plan → prediction(s). Synchronous and pure; runs in a worker. */
+import { isSaturated, latencies, meanOf, percentiles, tInterval, violations } from '../engine/metrics.ts';
+import { layerKvCanAct, type Run, simulate } from '../engine/simulate.ts';
+import type { EngineInput, Policy } from '../engine/types.ts';
 import type { Plan } from '../plan/types.ts';
-import type { ForecastOptions, Prediction, ReportProgress } from './types.ts';
+import { type Assessment, assessInput } from './assess.ts';
+import { engineInput, planPolicy } from './input.ts';
+import type { ForecastOptions, OffloadReport, Prediction, ReportProgress, RequestRecord, Verdict } from './types.ts';
 
-export function forecast(_plan: Plan, _options: ForecastOptions, _report?: ReportProgress): readonly Prediction[] {
-  throw new Error('not built yet');
+/** Seeds of the interval: this many after the plan's own. */
+const INTERVAL_SEEDS = 10;
+
+/**
+ * Simulates the plan under the chosen policies. All policies see the same arrivals and lengths.
+ * @param report called after each run with the share of runs done.
+ */
+export function forecast(
+  plan: Plan,
+  options: ForecastOptions,
+  report: ReportProgress = () => {},
+): readonly Prediction[] {
+  const policies: readonly Policy[] =
+    options.policy === 'compare' ? ['vllm', 'layerkv'] : [options.policy ?? planPolicy(plan)];
+  const runs = policies.length * (options.interval ? 1 + INTERVAL_SEEDS : 1);
+  let done = 0;
+  const tick = (): void => report(++done / runs);
+  return policies.map((policy) => predict(plan, policy, options, tick));
+}
+
+function predict(plan: Plan, policy: Policy, options: ForecastOptions, tick: () => void): Prediction {
+  const input = engineInput(plan, { policy, seed: options.seed, requests: options.requests });
+  const assessment = assessInput(input);
+  if (!assessment.fits || !assessment.oneSequenceFits) return withoutRun(plan, input, assessment);
+  const run = simulate(input);
+  tick();
+  const interval = options.interval ? violationInterval(plan, input, tick) : null;
+  return fromRun(plan, input, assessment, run, interval, options.perRequest);
+}
+
+/** 95 % interval of the share of requests that break an SLO, over further seeds; null without SLO. */
+function violationInterval(plan: Plan, input: EngineInput, tick: () => void): readonly [number, number] | null {
+  if (input.slo.ttftS === null && input.slo.tpotS === null) return null;
+  const rates: number[] = [];
+  for (let k = 1; k <= INTERVAL_SEEDS; k++) {
+    const { policy, workload } = input;
+    const seeded = engineInput(plan, { policy, seed: workload.seed + k, requests: workload.requests });
+    rates.push(violations(simulate(seeded).records, input.slo)?.any ?? 0);
+    tick();
+  }
+  return tInterval(rates);
+}
+
+/** What does not start has no figures, only the memory that says why. */
+function withoutRun(plan: Plan, input: EngineInput, assessment: Assessment): Prediction {
+  return {
+    ...header(plan, input, assessment),
+    requests: input.workload.requests,
+    finished: 0,
+    ttftMs: null,
+    tpotMs: null,
+    e2eMs: null,
+    queueShare: null,
+    ttftParts: null,
+    violationRate: null,
+    throughput: null,
+    makespanS: null,
+    preemptions: 0,
+    offload: null,
+    verdict: 'does-not-fit',
+  };
+}
+
+function header(plan: Plan, input: EngineInput, assessment: Assessment) {
+  return {
+    name: plan.name.value,
+    document: plan.documentIndex,
+    policy: input.policy,
+    scheduler: input.scheduler,
+    seed: input.workload.seed,
+    memory: assessment.memory,
+    provenance: { cost: input.cost.kind, engineDefaults: plan.engine.defaultsRow, seed: input.workload.seed },
+  };
+}
+
+function fromRun(
+  plan: Plan,
+  input: EngineInput,
+  assessment: Assessment,
+  run: Run,
+  interval: readonly [number, number] | null,
+  perRequest: boolean,
+): Prediction {
+  const { records } = run;
+  const times = latencies(records);
+  const rates = violations(records, input.slo);
+  const ttftMs = percentiles(times.ttftS, 1000);
+  const queueMs = meanOf(times.queueS) * 1000;
+  const offloadMs = meanOf(times.exposedS) * 1000;
+  return {
+    ...header(plan, input, assessment),
+    requests: records.count,
+    finished: records.finished,
+    ttftMs,
+    tpotMs: percentiles(times.tpotS, 1000),
+    e2eMs: percentiles(times.e2eS, 1000),
+    queueShare: ttftMs === null || ttftMs.mean === 0 ? null : queueMs / ttftMs.mean,
+    ttftParts: ttftMs === null ? null : { queueMs, prefillMs: ttftMs.mean - queueMs - offloadMs, offloadMs },
+    violationRate: rates === null ? null : { ...rates, interval },
+    throughput: throughput(run, rates === null ? null : 1 - rates.any),
+    makespanS: run.makespanS,
+    preemptions: records.preemptions,
+    offload: input.policy === 'vllm' || !layerKvCanAct(input) ? null : offloadReport(run, assessment),
+    verdict: verdictOf(run, rates?.any ?? null, input.slo.attainment),
+    ...(perRequest ? { perRequest: requestRecords(run) } : {}),
+  };
+}
+
+function throughput(run: Run, goodShare: number | null): Prediction['throughput'] {
+  const { records, makespanS } = run;
+  if (makespanS <= 0) return null;
+  let outputTokens = 0;
+  for (let k = 0; k < records.count; k++) {
+    if (!Number.isNaN(records.finishS[k]!)) outputTokens += records.outputTokens[k]!;
+  }
+  const requestsPerS = records.finished / makespanS;
+  return {
+    requestsPerS,
+    outputTokensPerS: outputTokens / makespanS,
+    // Without an SLO every finished request is a good one.
+    goodputPerS: goodShare === null ? requestsPerS : (goodShare * records.count) / makespanS,
+  };
+}
+
+function offloadReport(run: Run, assessment: Assessment): OffloadReport {
+  const { records } = run;
+  return {
+    layers: assessment.layerkv.layers,
+    retainedLayers: assessment.layerkv.retainedLayers,
+    hiddenShare: records.transferS > 0 ? 1 - records.exposedTransferS / records.transferS : null,
+    deviceToHostBytes: records.deviceToHostBytes,
+    hostToDeviceBytes: records.hostToDeviceBytes,
+    parkedS: records.parkedS,
+  };
+}
+
+function verdictOf(run: Run, anyViolation: number | null, attainment: number): Verdict {
+  if (isSaturated(run)) return 'saturated';
+  return anyViolation !== null && 1 - anyViolation < attainment ? 'violated' : 'met';
+}
+
+function requestRecords(run: Run): readonly RequestRecord[] {
+  const { records } = run;
+  const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);
+  return Array.from({ length: records.count }, (_, k) => ({
+    arrivalS: records.arrivalS[k]!,
+    inputTokens: records.inputTokens[k]!,
+    outputTokens: records.outputTokens[k]!,
+    prefillStartS: orNull(records.prefillStartS[k]!),
+    firstTokenS: orNull(records.firstTokenS[k]!),
+    finishS: orNull(records.finishS[k]!),
+  }));
 }

@@ -1,0 +1,83 @@
+/** How long one engine step takes. */
+
+/** What a step computes, summed over its requests. */
+export interface StepBatch {
+  /** Requests that produce one token from cached context. */
+  decodeSeqs: number;
+  /** Σ over them of the tokens attended to, the new one included. */
+  decodeContextTokens: number;
+  /** The same with each context capped at the sliding window. */
+  decodeWindowTokens: number;
+  /** Prompts (or chunks of prompts) in the step. */
+  prefillSeqs: number;
+  /** Prompt tokens computed in the step. */
+  prefillTokens: number;
+  /** Σ over chunks of c·(p + (c + 1)/2): query-key pairs, c tokens after p cached ones. */
+  prefillPairs: number;
+  /** The same with each query's context capped at the sliding window. */
+  prefillWindowPairs: number;
+  /** Σ over chunks of p + c: KV read. */
+  prefillContextTokens: number;
+  /** Rows that reach the output head: decodes and last chunks. */
+  sampledSeqs: number;
+}
+
+/** The affine law of a pure decode step at a fixed number of sequences, seconds. */
+export interface DecodeLaw {
+  /** At no context. */
+  readonly baseS: number;
+  readonly perContextTokenS: number;
+  /** Zero for models without sliding windows. */
+  readonly perWindowTokenS: number;
+}
+
+export interface CostModel {
+  /** Seconds of one step. */
+  stepS(batch: StepBatch): number;
+  /** Pure decode: baseS + perContextTokenS·contexts + perWindowTokenS·capped contexts, for `seqs` ≥ 1. */
+  decodeLaw(seqs: number): DecodeLaw;
+  /** Sliding window, tokens; Infinity where every layer attends to everything. */
+  readonly windowTokens: number;
+  /** Part of a step that is host work after the last layer and cannot hide transfers, s. */
+  readonly provenance: 'roofline' | 'linear';
+}
+
+export function emptyBatch(): StepBatch {
+  return {
+    decodeSeqs: 0,
+    decodeContextTokens: 0,
+    decodeWindowTokens: 0,
+    prefillSeqs: 0,
+    prefillTokens: 0,
+    prefillPairs: 0,
+    prefillWindowPairs: 0,
+    prefillContextTokens: 0,
+    sampledSeqs: 0,
+  };
+}
+
+/** Adds a chunk of `tokens` prompt tokens after `cached` ones to a batch. */
+export function addPrefill(
+  batch: StepBatch,
+  tokens: number,
+  cached: number,
+  last: boolean,
+  windowTokens: number,
+): void {
+  batch.prefillSeqs += 1;
+  batch.prefillTokens += tokens;
+  batch.prefillPairs += causalPairs(tokens, cached);
+  batch.prefillWindowPairs += windowPairs(tokens, cached, windowTokens);
+  batch.prefillContextTokens += cached + tokens;
+  if (last) batch.sampledSeqs += 1;
+}
+
+/** Query-key pairs of `tokens` queries after `cached` tokens under a causal mask. */
+export function causalPairs(tokens: number, cached: number): number {
+  return tokens * (cached + (tokens + 1) / 2);
+}
+
+function windowPairs(tokens: number, cached: number, window: number): number {
+  const growing = Math.min(tokens, Math.max(0, window - cached));
+  return causalPairs(growing, cached) + (growing < tokens ? (tokens - growing) * window : 0);
+}

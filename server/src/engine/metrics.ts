@@ -1,0 +1,126 @@
+/** What came of a run: distributions, rates, and the verdict on saturation. Definitions are the contract's. */
+import type { Records } from './schedule/records.ts';
+import type { Run } from './simulate.ts';
+import type { Slo } from './types.ts';
+
+export interface Percentiles {
+  readonly mean: number;
+  readonly p50: number;
+  readonly p90: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+/** Type 7 (linear interpolation between order statistics), as numpy's default. Null for no values. */
+export function percentiles(values: Float64Array, scale: number): Percentiles | null {
+  if (values.length === 0) return null;
+  const sorted = values.slice().sort();
+  const at = (p: number): number => {
+    const rank = p * (sorted.length - 1);
+    const low = Math.floor(rank);
+    const high = Math.min(sorted.length - 1, low + 1);
+    return (sorted[low]! + (sorted[high]! - sorted[low]!) * (rank - low)) * scale;
+  };
+  return {
+    mean: meanOf(values) * scale,
+    p50: at(0.5),
+    p90: at(0.9),
+    p95: at(0.95),
+    p99: at(0.99),
+    max: sorted.at(-1)! * scale,
+  };
+}
+
+export function meanOf(values: Float64Array): number {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return values.length === 0 ? 0 : sum / values.length;
+}
+
+/** Per-request times of the finished requests, s, in arrival order. */
+export interface Latencies {
+  readonly ttftS: Float64Array;
+  /** (finish − first token) / (output − 1); 0 with one output token. */
+  readonly tpotS: Float64Array;
+  readonly e2eS: Float64Array;
+  readonly queueS: Float64Array;
+  readonly exposedS: Float64Array;
+}
+
+export function latencies(records: Records): Latencies {
+  const finished: number[] = [];
+  for (let k = 0; k < records.count; k++) if (!Number.isNaN(records.finishS[k]!)) finished.push(k);
+  const column = (of: (request: number) => number): Float64Array => Float64Array.from(finished, of);
+  return {
+    ttftS: column((k) => records.firstTokenS[k]! - records.arrivalS[k]!),
+    tpotS: column((k) => requestTpotS(records, k)),
+    e2eS: column((k) => records.finishS[k]! - records.arrivalS[k]!),
+    queueS: column((k) => records.prefillStartS[k]! - records.arrivalS[k]!),
+    exposedS: column((k) => records.exposedS[k]!),
+  };
+}
+
+function requestTpotS(records: Records, request: number): number {
+  const tokens = records.outputTokens[request]!;
+  return tokens <= 1 ? 0 : (records.finishS[request]! - records.firstTokenS[request]!) / (tokens - 1);
+}
+
+/** Shares of all requests; a refused request breaks whatever is stated. Null without any SLO. */
+export interface Violations {
+  readonly ttft: number;
+  readonly tpot: number;
+  readonly any: number;
+}
+
+export function violations(records: Records, slo: Slo): Violations | null {
+  if (slo.ttftS === null && slo.tpotS === null) return null;
+  let ttft = 0;
+  let tpot = 0;
+  let any = 0;
+  for (let k = 0; k < records.count; k++) {
+    const refused = Number.isNaN(records.finishS[k]!);
+    const ttftS = records.firstTokenS[k]! - records.arrivalS[k]!;
+    const breaksTtft = slo.ttftS !== null && (refused || ttftS > slo.ttftS);
+    const breaksTpot = slo.tpotS !== null && (refused || requestTpotS(records, k) > slo.tpotS);
+    if (breaksTtft) ttft += 1;
+    if (breaksTpot) tpot += 1;
+    if (breaksTtft || breaksTpot) any += 1;
+  }
+  const count = Math.max(1, records.count);
+  return { ttft: ttft / count, tpot: tpot / count, any: any / count };
+}
+
+/**
+ * Open arrivals only: the queue at the end of each half of the arrival window is longer than at its start, and the
+ * last holds more than 5 % of the requests.
+ */
+export function isSaturated(run: Run): boolean {
+  const { records, workload } = run;
+  if (!workload.open || records.count === 0) return false;
+  const startS = records.arrivalS[0]!;
+  const endS = records.arrivalS[records.count - 1]!;
+  const atStart = queueLength(records, startS);
+  const atHalf = queueLength(records, (startS + endS) / 2);
+  const atEnd = queueLength(records, endS);
+  return atHalf > atStart && atEnd > atHalf && atEnd > 0.05 * records.count;
+}
+
+/** Requests that have arrived and whose prefill has not started at `timeS`; refused ones never queue. */
+function queueLength(records: Records, timeS: number): number {
+  let length = 0;
+  for (let k = 0; k < records.count; k++) {
+    if (records.arrivalS[k]! <= timeS && records.prefillStartS[k]! > timeS) length += 1;
+  }
+  return length;
+}
+
+/** Two-sided 95 % interval of the mean by Student's t; ten values, nine degrees of freedom. */
+export function tInterval(values: readonly number[]): readonly [number, number] {
+  const T_9_DEGREES = 2.2621571628;
+  if (values.length !== 10) throw new Error('the interval is defined over ten seeds');
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1);
+  const half = T_9_DEGREES * Math.sqrt(variance / values.length);
+  return [Math.max(0, mean - half), Math.min(1, mean + half)];
+}

@@ -1,0 +1,37 @@
+/** What happened to each request, as columns shared by all replicas of a run. Times in s since the start, NaN: not yet. */
+export class Records {
+  readonly arrivalS: Float64Array;
+  readonly inputTokens: Int32Array;
+  readonly outputTokens: Int32Array;
+  readonly prefillStartS: Float64Array;
+  readonly firstTokenS: Float64Array;
+  readonly finishS: Float64Array;
+  /** Part of the time to first token in which steps waited for transfers. */
+  readonly exposedS: Float64Array;
+  /** Tokens produced before the current stay in the decode batch. */
+  readonly producedTokens: Int32Array;
+  finished = 0;
+  refused = 0;
+  preemptions = 0;
+  deviceToHostBytes = 0;
+  hostToDeviceBytes = 0;
+  transferS = 0;
+  exposedTransferS = 0;
+  parkedS = 0;
+
+  constructor(arrivalS: Float64Array, inputTokens: Int32Array, outputTokens: Int32Array) {
+    const count = arrivalS.length;
+    this.arrivalS = arrivalS;
+    this.inputTokens = inputTokens;
+    this.outputTokens = outputTokens;
+    this.prefillStartS = new Float64Array(count).fill(Number.NaN);
+    this.firstTokenS = new Float64Array(count).fill(Number.NaN);
+    this.finishS = new Float64Array(count).fill(Number.NaN);
+    this.exposedS = new Float64Array(count);
+    this.producedTokens = new Int32Array(count);
+  }
+
+  get count(): number {
+    return this.arrivalS.length;
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * One engine (a data-parallel rank of a replica): its clock, its waiting queue, its KV pool and its decode batch, and
+ * the moves that every scheduler shares. The schedulers (`vllmV0.ts`, `vllmV1.ts`) decide what each step holds; the
+ * LayerKV policy (`layerkv.ts`) decides where KV lives and who may enter.
+ */
+import { type CostModel, type DecodeLaw, emptyBatch, type StepBatch } from '../cost/types.ts';
+import type { EngineLimits } from '../types.ts';
+import { DecodeBatch } from './decodeBatch.ts';
+import type { LayerKv } from './layerkv.ts';
+import { RequestQueue } from './queue.ts';
+import type { Records } from './records.ts';
+
+/** An event within this time of a step's end counts as having happened, s. */
+export const SIMULTANEOUS_S = 1e-9;
+
+export interface ReplicaConfig {
+  readonly limits: EngineLimits;
+  readonly layers: number;
+  /** Usable blocks, each spanning all layers. */
+  readonly poolBlocks: number;
+  /** Blocks a prompt must leave free when it is admitted (v0's watermark). */
+  readonly watermarkBlocks: number;
+  readonly cost: CostModel;
+}
+
+export class Replica {
+  clockS = 0;
+  readonly config: ReplicaConfig;
+  readonly records: Records;
+  readonly waiting = new RequestQueue();
+  readonly decode: DecodeBatch;
+  readonly layerkv: LayerKv | null;
+  /** Free layer-blocks: a block of one layer. A whole block is `layers` of them. */
+  freeLayerBlocks: number;
+  readonly poolLayerBlocks: number;
+  /** Duration of the last step that decoded, s. */
+  lastDecodeS = 0;
+  /** Called with each request that has finished; closed loops answer with the next one. */
+  onFinish: (request: number) => void = () => {};
+  /** Requests whose prefill is under way between steps (v1). */
+  inPrefill = 0;
+  readonly batch: StepBatch = emptyBatch();
+
+  private readonly laws: (DecodeLaw | undefined)[] = [];
+
+  constructor(config: ReplicaConfig, records: Records, layerkv: LayerKv | null) {
+    this.config = config;
+    this.records = records;
+    this.layerkv = layerkv;
+    this.poolLayerBlocks = config.poolBlocks * config.layers;
+    this.freeLayerBlocks = this.poolLayerBlocks;
+    this.decode = new DecodeBatch(records.count, config.limits.blockSizeTokens, config.cost.windowTokens);
+    layerkv?.attach(this);
+  }
+
+  /** A request arrives: it waits, or is refused as vLLM's front end refuses prompts that leave no room for a token. */
+  enqueue(request: number): void {
+    const { arrivalS, inputTokens } = this.records;
+    if (this.isIdle()) this.clockS = Math.max(this.clockS, arrivalS[request]!);
+    if (inputTokens[request]! >= this.config.limits.maxModelLenTokens) this.refuse(request);
+    else this.waiting.pushBack(request);
+  }
+
+  isIdle(): boolean {
+    return this.load() === 0;
+  }
+
+  /** Requests the engine has in hand, for routing. */
+  load(): number {
+    return this.waiting.length + this.decode.count + this.inPrefill + (this.layerkv?.heldCount ?? 0);
+  }
+
+  blocksOf(tokens: number): number {
+    return Math.ceil(tokens / this.config.limits.blockSizeTokens);
+  }
+
+  freeBlocks(): number {
+    return Math.floor(this.freeLayerBlocks / this.config.layers);
+  }
+
+  /** Tokens a (re)started prefill must compute: the prompt and what was produced before a preemption. */
+  prefillTokens(request: number): number {
+    return this.records.inputTokens[request]! + this.records.producedTokens[request]!;
+  }
+
+  refuse(request: number): void {
+    this.records.refused += 1;
+    this.onFinish(request);
+  }
+
+  /** The prefill starts now. */
+  markStart(request: number): void {
+    const { prefillStartS, arrivalS } = this.records;
+    if (Number.isNaN(prefillStartS[request]!)) prefillStartS[request] = Math.max(this.clockS, arrivalS[request]!);
+  }
+
+  /**
+   * The last chunk of a prefill is done: it has produced a token. The request finishes, joins the decode batch, or
+   * parks because layers of it are on the host.
+   */
+  completePrefill(request: number, kvTokens: number): void {
+    const records = this.records;
+    records.producedTokens[request]! += 1;
+    if (Number.isNaN(records.firstTokenS[request]!)) records.firstTokenS[request] = this.clockS;
+    const remaining = records.outputTokens[request]! - records.producedTokens[request]!;
+    if (remaining <= 0) this.finish(request, kvTokens);
+    else if (this.layerkv?.isPartlyOnHost(request)) this.layerkv.park(request, kvTokens);
+    else this.decode.join(request, kvTokens, remaining);
+  }
+
+  finish(request: number, kvTokens: number): void {
+    const records = this.records;
+    if (this.layerkv === null) this.freeLayerBlocks += this.blocksOf(kvTokens) * this.config.layers;
+    else this.layerkv.release(request, kvTokens);
+    records.finishS[request] = this.clockS;
+    records.finished += 1;
+    this.layerkv?.learn(request);
+    this.onFinish(request);
+  }
+
+  /** Recompute preemption: the request gives up its KV and goes back to the front of the queue. */
+  preemptDecode(request: number): void {
+    const kvTokens = this.decode.kvTokens(request);
+    this.records.producedTokens[request]! += this.decode.producedSinceJoin(request);
+    this.decode.remove(request);
+    this.dropToQueue(request, kvTokens);
+  }
+
+  dropToQueue(request: number, kvTokens: number): void {
+    if (this.layerkv === null) this.freeLayerBlocks += this.blocksOf(kvTokens) * this.config.layers;
+    else this.layerkv.release(request, kvTokens);
+    this.records.preemptions += 1;
+    this.waiting.pushFront(request);
+  }
+
+  /** Preempts from the tail until every running request has its next block. @returns whether anyone was. */
+  makeRoomForDecode(): boolean {
+    let preempted = false;
+    while (this.decode.count > 0 && this.decode.blocksForNextStep() > this.freeBlocks()) {
+      this.preemptDecode(this.decode.tail());
+      preempted = true;
+    }
+    return preempted;
+  }
+
+  /**
+   * Decodes until something can change: a finish, a block shortage, a full window, `untilS`, or after `maxSteps`.
+   * The steps between are summed in closed form.
+   */
+  runDecode(untilS: number, maxSteps: number): void {
+    const { decode } = this;
+    const law = this.decodeLaw(decode.count);
+    const baseS = law.baseS + law.perContextTokenS * decode.contextTokens + law.perWindowTokenS * decode.windowTokens;
+    const growthS = law.perContextTokenS * decode.count + law.perWindowTokenS * decode.growingCount;
+    let steps = Math.min(
+      maxSteps,
+      decode.stepsToFinish(),
+      decode.stepsToFill(),
+      decode.stepsForBlocks(this.freeBlocks()),
+    );
+    const budgetS = untilS - SIMULTANEOUS_S - this.clockS;
+    if (runS(baseS, growthS, steps) >= budgetS) steps = stepsUntil(baseS, growthS, budgetS, steps);
+    this.freeLayerBlocks -= decode.blocksForSteps(steps) * this.config.layers;
+    this.clockS += runS(baseS, growthS, steps);
+    this.lastDecodeS = baseS + growthS * (steps - 1);
+    decode.advance(steps);
+    this.finishDecoded();
+  }
+
+  /** Requests whose last token came with the current step leave. */
+  finishDecoded(): void {
+    for (let request = this.decode.finishedRequest(); request >= 0; request = this.decode.finishedRequest()) {
+      const kvTokens = this.decode.kvTokens(request);
+      this.decode.remove(request);
+      this.finish(request, kvTokens);
+    }
+  }
+
+  private decodeLaw(seqs: number): DecodeLaw {
+    const known = this.laws[seqs];
+    if (known !== undefined) return known;
+    const law = this.config.cost.decodeLaw(seqs);
+    this.laws[seqs] = law;
+    return law;
+  }
+}
+
+/** Seconds of `steps` steps whose durations grow linearly. */
+function runS(baseS: number, growthS: number, steps: number): number {
+  return steps * (baseS + (growthS * (steps - 1)) / 2);
+}
+
+/** Fewest steps, at least 1 and at most `most`, that take `budgetS`. */
+function stepsUntil(baseS: number, growthS: number, budgetS: number, most: number): number {
+  const linear = baseS - growthS / 2;
+  const root =
+    growthS > 0
+      ? (Math.sqrt(linear * linear + 2 * growthS * Math.max(0, budgetS)) - linear) / growthS
+      : budgetS / baseS;
+  let steps = Math.min(most, Math.max(1, Math.ceil(root)));
+  while (steps > 1 && runS(baseS, growthS, steps - 1) >= budgetS) steps -= 1;
+  while (steps < most && runS(baseS, growthS, steps) < budgetS) steps += 1;
+  return steps;
+}

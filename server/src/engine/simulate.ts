@@ -1,0 +1,191 @@
+/** One run of one policy: requests go in, what happened to each comes out. Pure and deterministic. */
+import { linearCost } from './cost/linear.ts';
+import { rooflineCost } from './cost/roofline.ts';
+import type { CostModel } from './cost/types.ts';
+import { KV_BYTES } from './dtypes.ts';
+import { prefillEstimate } from './kv/retention.ts';
+import { memoryModel } from './memory.ts';
+import { LayerKv, type LayerKvConfig } from './schedule/layerkv.ts';
+import { LengthPredictor } from './schedule/predictor.ts';
+import { Records } from './schedule/records.ts';
+import { Replica, type ReplicaConfig } from './schedule/replica.ts';
+import { runV0 } from './schedule/vllmV0.ts';
+import { ChunkedScheduler } from './schedule/vllmV1.ts';
+import { kvElementsPerRank, kvElementsPerTokenPerLayer } from './shape.ts';
+import type { EngineInput } from './types.ts';
+import { createRandom } from './workload/random.ts';
+import { drawWorkload, type Workload } from './workload/workload.ts';
+
+/** vLLM v0 keeps this share of blocks free when it admits (vllm/core/block_manager_v1.py: watermark=0.01). */
+const WATERMARK = 0.01;
+
+/** A finished run. `records` are in request order, which is arrival order. */
+export interface Run {
+  readonly workload: Workload;
+  readonly records: Records;
+  /** From the first arrival to the last finish, s. */
+  readonly makespanS: number;
+}
+
+/** An engine under the driver's hand. */
+interface Engine {
+  readonly replica: Replica;
+  run(untilS: number): void;
+}
+
+/**
+ * Simulates the workload. The pool must hold a sequence of max-model-len (vLLM refuses to start otherwise; check with
+ * `memoryModel` first).
+ */
+export function simulate(input: EngineInput): Run {
+  const workload = drawWorkload(input.workload, input.limits.maxModelLenTokens);
+  const records = new Records(workload.arrivalS.slice(), workload.inputTokens, workload.outputTokens);
+  const cost = costModel(input);
+  const engines = Array.from({ length: Math.max(1, input.replicas * input.parallelism.data) }, (_, index) =>
+    createEngine(input, cost, records, index),
+  );
+  if (workload.closedConcurrency === null) runOpen(engines, records, input.routing);
+  else runClosed(engines, records, workload.closedConcurrency);
+  const lost = records.count - records.finished - records.refused;
+  if (lost !== 0) throw new Error(`the engine lost ${lost} requests`);
+  return { workload, records, makespanS: makespan(records) };
+}
+
+/** The law that the input asks for. */
+export function costModel(input: EngineInput): CostModel {
+  return input.cost.kind === 'linear' ? linearCost(input.cost.linear) : rooflineCost(input);
+}
+
+/** Whether LayerKV can do anything: without a link or a host pool the whole policy is the baseline. */
+export function layerKvCanAct(input: Pick<EngineInput, 'hostLinkBytesPerS' | 'layerkv'>): boolean {
+  return input.hostLinkBytesPerS > 0 && input.layerkv.hostPoolBytes > 0;
+}
+
+function createEngine(input: EngineInput, cost: CostModel, records: Records, index: number): Engine {
+  const { gpuBlocks } = memoryModel(input);
+  const v0 = input.scheduler === 'v0';
+  const config: ReplicaConfig = {
+    limits: input.limits,
+    layers: input.model.layers,
+    // v1 sets one block aside as the null block (vllm/v1/core/block_pool.py).
+    poolBlocks: v0 ? gpuBlocks : gpuBlocks - 1,
+    watermarkBlocks: v0 ? Math.floor(WATERMARK * gpuBlocks) : 0,
+    cost,
+  };
+  const acts = input.policy !== 'vllm' && layerKvCanAct(input);
+  const replica = new Replica(config, records, acts ? createLayerKv(input, config, records, index) : null);
+  if (v0) return { replica, run: (untilS) => runV0(replica, untilS) };
+  const scheduler = new ChunkedScheduler(replica);
+  return { replica, run: (untilS) => scheduler.run(untilS) };
+}
+
+function createLayerKv(input: EngineInput, config: ReplicaConfig, records: Records, index: number): LayerKv {
+  const { predictor, hostPoolBytes } = input.layerkv;
+  const random = createRandom(input.workload.seed + 7919 * index, 'predictor');
+  const { bytesPerTokenLayer, offloadTokenLayerS, reloadTokenLayerS } = transferLaw(input);
+  const hostShareBytes = hostPoolBytes / input.parallelism.data;
+  const layerKvConfig: LayerKvConfig = {
+    options: input.layerkv,
+    layers: config.layers,
+    poolLayerBlocks: config.poolBlocks * config.layers,
+    hostLayerBlocks: Math.floor(hostShareBytes / (bytesPerTokenLayer * config.limits.blockSizeTokens)),
+    offloadTokenLayerS,
+    reloadTokenLayerS,
+    bytesPerTokenLayer,
+    prefillEstimateS: prefillEstimate(input),
+    tpotS: input.policy === 'layerkv' ? input.slo.tpotS : null,
+  };
+  return new LayerKv(
+    layerKvConfig,
+    records.count,
+    new LengthPredictor(predictor.buckets, predictor.accuracy, records.outputTokens, random),
+  );
+}
+
+/** Link time per token and layer. Each rank moves its own shard over its own link, pipeline stages side by side. */
+export function transferLaw(input: Pick<EngineInput, 'model' | 'kvDtype' | 'parallelism' | 'hostLinkBytesPerS'>): {
+  readonly bytesPerTokenLayer: number;
+  readonly offloadTokenLayerS: number;
+  readonly reloadTokenLayerS: number;
+} {
+  const kvBytes = KV_BYTES[input.kvDtype];
+  const { tensor, pipeline } = input.parallelism;
+  const bytesPerTokenLayer = kvElementsPerTokenPerLayer(input.model) * kvBytes;
+  const links = input.hostLinkBytesPerS * pipeline;
+  return {
+    bytesPerTokenLayer,
+    // KV that every rank has (MLA, or more ranks than KV heads) leaves once, a part from each rank, and returns to all.
+    offloadTokenLayerS: bytesPerTokenLayer / tensor / links,
+    reloadTokenLayerS: (kvElementsPerRank(input.model, tensor) * kvBytes) / links,
+  };
+}
+
+function runOpen(engines: readonly Engine[], records: Records, routing: EngineInput['routing']): void {
+  for (let request = 0; request < records.count; request++) {
+    const arrivalS = records.arrivalS[request]!;
+    const engine = routing === 'leastLoad' ? leastLoaded(engines, arrivalS) : engines[request % engines.length]!;
+    engine.run(arrivalS);
+    engine.replica.enqueue(request);
+  }
+  for (const engine of engines) engine.run(Number.POSITIVE_INFINITY);
+}
+
+/** The engine with the fewest requests waiting, parked or running when the request arrives; the first of equals. */
+function leastLoaded(engines: readonly Engine[], arrivalS: number): Engine {
+  let best = engines[0]!;
+  let least = Number.POSITIVE_INFINITY;
+  for (const engine of engines) {
+    engine.run(arrivalS);
+    const load = engine.replica.load();
+    if (load < least) {
+      least = load;
+      best = engine;
+    }
+  }
+  return best;
+}
+
+/**
+ * Users send their next request the moment the last one has finished. Each user stays with one engine, as sessions do;
+ * requests are numbered in the order the engines take them.
+ */
+function runClosed(engines: readonly Engine[], records: Records, concurrency: number): void {
+  const share = Math.ceil(records.count / engines.length);
+  engines.forEach(({ replica, run }, index) => {
+    let next = Math.min(records.count, index * share);
+    const end = Math.min(records.count, next + share);
+    let due = Math.min(end - next, usersOf(concurrency, engines.length, index));
+    let issuing = false;
+    const issue = (): void => {
+      // Refused requests answer at once: a loop, not a recursion.
+      if (issuing) return;
+      issuing = true;
+      while (due > 0) {
+        due -= 1;
+        records.arrivalS[next] = replica.clockS;
+        replica.enqueue(next++);
+      }
+      issuing = false;
+    };
+    replica.onFinish = () => {
+      if (next + due < end) due += 1;
+      issue();
+    };
+    issue();
+    run(Number.POSITIVE_INFINITY);
+  });
+}
+
+function usersOf(concurrency: number, engines: number, index: number): number {
+  return Math.max(1, Math.floor(concurrency / engines) + (index < concurrency % engines ? 1 : 0));
+}
+
+function makespan(records: Records): number {
+  let first = Number.POSITIVE_INFINITY;
+  let last = Number.NEGATIVE_INFINITY;
+  for (let k = 0; k < records.count; k++) {
+    first = Math.min(first, records.arrivalS[k]!);
+    if (records.finishS[k]! > last) last = records.finishS[k]!;
+  }
+  return last > first ? last - first : 0;
+}
