@@ -1,0 +1,117 @@
+/** Two policies side by side, over identical arrivals and lengths. */
+import type { Distribution, Prediction } from '../forecast/types.ts';
+import { POLICY_NAMES, plainNumber, VERDICT_WORDS } from '../language/words.ts';
+import { formatDurationMs, formatPercent } from '../plan/quantity.ts';
+import { describeRequests, verdictStyle } from './figures.ts';
+import type { Layout } from './problems.ts';
+import { type Cell, table } from './style.ts';
+
+type Latency = 'ttftMs' | 'tpotMs' | 'e2eMs';
+type Row = readonly (Cell | string)[];
+
+const latencyRows: readonly (readonly [string, Latency, keyof Distribution])[] = [
+  ['TTFT mean', 'ttftMs', 'mean'],
+  ['     p50', 'ttftMs', 'p50'],
+  ['     p90', 'ttftMs', 'p90'],
+  ['     p95', 'ttftMs', 'p95'],
+  ['     p99', 'ttftMs', 'p99'],
+  ['     max', 'ttftMs', 'max'],
+  ['TPOT mean', 'tpotMs', 'mean'],
+  ['     p50', 'tpotMs', 'p50'],
+  ['     p99', 'tpotMs', 'p99'],
+  ['     max', 'tpotMs', 'max'],
+  ['E2E  mean', 'e2eMs', 'mean'],
+  ['     p99', 'e2eMs', 'p99'],
+  ['     max', 'e2eMs', 'max'],
+];
+
+/** Lines: a table with a column for each policy and one for the change. */
+export function describeComparison(before: Prediction, after: Prediction, { paint }: Layout): readonly string[] {
+  const head: Row = ['', POLICY_NAMES[before.policy], POLICY_NAMES[after.policy], 'change'].map(
+    (text): Cell => ({ text, style: 'bold' }),
+  );
+  const latency = latencyRows.map(([name, key, column]) =>
+    compared(name, before[key]?.[column], after[key]?.[column], formatDurationMs, timesAsLong),
+  );
+  const title = `${describeRequests(before)} · scheduler ${before.scheduler} · seed ${before.seed}`;
+  return [
+    paint('dim', `  ${title}`),
+    ...table(
+      [head, ...latency, ...missRows(before, after), ...throughputRows(before, after), verdictRow(before, after)],
+      paint,
+    ),
+  ];
+}
+
+function missRows(before: Prediction, after: Prediction): readonly Row[] {
+  const parts = [
+    ['Miss the TTFT SLO', 'ttft'],
+    ['Miss the TPOT SLO', 'tpot'],
+    ['Miss either', 'any'],
+  ] as const;
+  if (before.violationRate === null && after.violationRate === null) return [];
+  return parts.map(([name, key]) =>
+    compared(name, before.violationRate?.[key], after.violationRate?.[key], formatPercent, percentagePoints),
+  );
+}
+
+function throughputRows(before: Prediction, after: Prediction): readonly Row[] {
+  const hasSlo = before.violationRate !== null;
+  const parts = [
+    ['Requests/s', 'requestsPerS'],
+    ['Output tokens/s', 'outputTokensPerS'],
+    ...(hasSlo ? ([['Requests/s within SLO', 'goodputPerS']] as const) : []),
+  ] as const;
+  return [
+    ...parts.map(([name, key]) =>
+      compared(name, before.throughput?.[key], after.throughput?.[key], plainNumber, relativeChange),
+    ),
+    ['Preemptions', String(before.preemptions), String(after.preemptions), ''],
+  ];
+}
+
+function verdictRow(before: Prediction, after: Prediction): Row {
+  const cell = ({ verdict }: Prediction): Cell => ({ text: VERDICT_WORDS[verdict], style: verdictStyle(verdict) });
+  return ['Verdict', cell(before), cell(after), ''];
+}
+
+function compared(
+  name: string,
+  before: number | undefined,
+  after: number | undefined,
+  format: (value: number) => string,
+  change: (before: number, after: number) => string,
+): Row {
+  const show = (value: number | undefined) => (value === undefined ? '–' : format(value));
+  return [name, show(before), show(after), before === undefined || after === undefined ? '' : change(before, after)];
+}
+
+/** "46× shorter", "2.3× longer", "same" where they differ by less than 2 %. */
+export function timesAsLong(before: number, after: number): string {
+  if (Math.abs(before - after) <= 0.02 * Math.max(before, after)) return 'same';
+  if (before === 0 || after === 0) return '';
+  return before > after ? `${times(before / after)} shorter` : `${times(after / before)} longer`;
+}
+
+/** A ratio of at least 1 as a factor: `1.07×`, `2.3×`, `46×`. */
+export function times(ratio: number): string {
+  const digits = ratio < 1.1 ? 2 : ratio < 9.95 ? 1 : 0;
+  return `${ratio.toFixed(digits)}×`;
+}
+
+function percentagePoints(before: number, after: number): string {
+  const points = (after - before) * 100;
+  if (points === 0) return 'same';
+  return `${signed(points, Math.abs(points) < 1 ? 1 : 0)} points`;
+}
+
+function relativeChange(before: number, after: number): string {
+  if (before === after) return 'same';
+  if (before === 0) return '';
+  const percent = (after / before - 1) * 100;
+  return Math.abs(percent) < 0.5 ? 'same' : `${signed(percent, 0)} %`;
+}
+
+function signed(value: number, digits: number): string {
+  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(digits)}`;
+}
