@@ -20,7 +20,7 @@ function fold(word: string): string {
   return word.toLowerCase().replace(/[-_\s]/g, '');
 }
 
-/** Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours cost 1 each. */
+/** Optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours cost 1 each. */
 export function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);

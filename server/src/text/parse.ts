@@ -36,7 +36,8 @@ function convertDocument(document: Document.Parsed, index: number, lines: LineIn
   const empty = contents === null || (isScalar(contents) && contents.source === '' && contents.value === null);
   const root = empty || contents === null ? null : builder.convert(contents, 0).node;
   const [start, , end] = document.range;
-  return { index, root, range: root?.range ?? lines.range(start, end), problems };
+  const extent = lines.range(start, end);
+  return { index, root, range: root?.range ?? extent, extent, problems };
 }
 
 /** A node and how many nodes it stands for once aliases are expanded. */

@@ -47,6 +47,8 @@ export interface ParsedDocument {
   readonly root: YamlNode | null;
   /** From its first content to its end. */
   readonly range: Range;
+  /** The document's own part of the text, comments around its content included. */
+  readonly extent: Range;
   /** Syntax problems of this document. */
   readonly problems: readonly Problem[];
 }
@@ -60,7 +62,7 @@ export function entryOf(node: YamlNode | null | undefined, key: string): YamlEnt
 }
 
 /** The value of `key`, where `node` is a map that has it. */
-export function valueOf(node: YamlNode | null | undefined, key: string): YamlNode | undefined {
+export function childOf(node: YamlNode | null | undefined, key: string): YamlNode | undefined {
   return entryOf(node, key)?.value;
 }
 
@@ -69,7 +71,7 @@ export function nodeAtPath(root: YamlNode | null, path: Path): YamlNode | undefi
   let node: YamlNode | undefined = root ?? undefined;
   for (const step of path) {
     if (node?.kind === 'sequence') node = node.items[Number(step)];
-    else node = valueOf(node, String(step));
+    else node = childOf(node, String(step));
   }
   return node;
 }

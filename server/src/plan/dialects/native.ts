@@ -1,0 +1,177 @@
+/** Our own format, `apiVersion: layerkv/v1`, `kind: ServingPlan`: text → draft → plan. */
+import type { LinearCost } from '../../engine/types.ts';
+import { entryOf, type ParsedDocument, type YamlEntry, type YamlMap, type YamlNode } from '../../text/tree.ts';
+import type { Range } from '../../text/types.ts';
+import { byDefault, completePlan, type Draft, inferred } from '../draft.ts';
+import { durationIn, integerIn, isEmpty, numberIn, oneOf, type Parsed, Reader, text, wrongType } from '../read.ts';
+import { checkRules } from '../rules/rules.ts';
+import type { Located } from '../types.ts';
+import type { DialectReader, DocumentReading, ReadContext } from './dialect.ts';
+import { readEngine } from './nativeEngine.ts';
+import { nativeFacts } from './nativeFacts.ts';
+import { readLayerKv } from './nativeLayerKv.ts';
+import { readHardware, readModel } from './nativeModel.ts';
+import { readWorkload } from './nativeWorkload.ts';
+
+/** Reads documents that say `kind: ServingPlan` (or no kind yet); defaults documents hold no plan. */
+export const native: DialectReader = {
+  dialect: 'native',
+  detect: (document) => {
+    const version = entryOf(document.root, 'apiVersion')?.value;
+    return version?.kind === 'scalar' && typeof version.value === 'string' && version.value.startsWith('layerkv/');
+  },
+  read: readNative,
+};
+
+async function readNative(document: ParsedDocument, { files }: ReadContext): Promise<DocumentReading> {
+  const { root } = document;
+  if (root?.kind !== 'map') return { problems: [], plans: [], workloads: [] };
+  const workloads = [nativeFacts(root, document.index)];
+  const reader = new Reader();
+  const spec = entryOf(root, 'spec')?.value;
+  if (spec?.kind !== 'map') {
+    reportMissing(reader, root, 'spec', 'Add `spec:` with `model`, `hardware` and `workload`.', keyOrStart(root));
+    return { problems: reader.problems, plans: [], workloads };
+  }
+  const specKey = entryOf(root, 'spec')?.keyRange ?? spec.range;
+  reportMissing(reader, spec, 'model', 'Add `model: {id: meta-llama/Llama-3.1-8B-Instruct}`.', specKey);
+  reportMissing(reader, spec, 'hardware', 'Add `hardware: {gpu: L20}`.', specKey);
+  const hardware = entryOf(spec, 'hardware');
+  if (hardware?.value.kind === 'map') {
+    reportMissing(reader, hardware.value, 'gpu', 'Add `gpu: L20`, or another GPU of the catalogue.', hardware.keyRange);
+  }
+  reportMissing(reader, spec, 'workload', 'Add `workload:` with `arrivals`, `input` and `output`.', specKey);
+  const draft = await readDraft(reader, document, root, spec, files);
+  const problems = [...reader.problems, ...checkRules(draft, root)];
+  const plan = completePlan(draft);
+  return { problems, plans: plan === null ? [] : [plan], workloads };
+}
+
+async function readDraft(
+  reader: Reader,
+  document: ParsedDocument,
+  root: YamlMap,
+  spec: YamlMap,
+  files: ReadContext['files'],
+): Promise<Draft> {
+  const parallelism = reader.section(spec, 'parallelism');
+  const ranks = (key: string): Located<number> | null =>
+    reader.value(parallelism, key, integerIn({ min: 1, max: 65_536 }), byDefault(1, 'vLLM default'));
+  const [tensor, pipeline, data, expert] = [ranks('tensor'), ranks('pipeline'), ranks('data'), ranks('expert')];
+  const ranksInAll =
+    tensor === null || pipeline === null || data === null ? null : tensor.value * pipeline.value * data.value;
+  const { model, weightDtype } = await readModel(reader, spec, files);
+  const hardware = readHardware(reader, spec, ranksInAll);
+  const slo = reader.section(spec, 'slo');
+  const goal = (key: string): Located<number | null> | null =>
+    reader.value<number | null>(slo, key, durationIn({ min: 0.001, max: 1e9 }), byDefault(null, 'none stated'));
+  return {
+    dialect: 'native',
+    documentIndex: document.index,
+    documentRange: document.range,
+    anchor: anchorOf(document.range),
+    name: reader.value(
+      reader.section(root, 'metadata'),
+      'name',
+      text,
+      inferred(`plan ${document.index + 1}`, 'its place in the file'),
+    ),
+    model,
+    weightDtype,
+    ...hardware,
+    tensor,
+    pipeline,
+    data,
+    expert,
+    replicas: reader.value(
+      spec,
+      'replicas',
+      integerIn({ min: 1, max: 10_000 }),
+      byDefault(1, 'LayerKV Planner default'),
+    ),
+    routing: reader.value(
+      spec,
+      'routing',
+      oneOf<'roundRobin' | 'leastLoad'>({ roundRobin: 'roundRobin', leastLoad: 'leastLoad' }, [
+        'roundRobin',
+        'leastLoad',
+      ]),
+      byDefault('roundRobin', 'LayerKV Planner default'),
+    ),
+    engine: readEngine(reader, spec, { model, gpu: hardware.gpu, weightDtype }),
+    layerkv: readLayerKv(reader, spec, hardware.hostMemoryBytes, hardware.gpusPerReplica),
+    workload: await readWorkload(reader, spec, files),
+    slo: {
+      ttftMs: goal('ttft'),
+      tpotMs: goal('tpot'),
+      attainment: reader.value(
+        slo,
+        'attainment',
+        numberIn({ min: 0, max: 1 }),
+        byDefault(0.99, 'LayerKV Planner default'),
+      ),
+    },
+    cost: readCost(reader, spec),
+    calibrationPath: reader.value<string | null>(spec, 'calibration', text, byDefault(null, 'none stated')),
+  };
+}
+
+const COST_KEYS = [
+  'prefillBaseMs',
+  'prefillPerTokenMs',
+  'decodeBaseMs',
+  'decodePerSequenceMs',
+  'decodePerContextTokenMs',
+] as const;
+
+function readCost(reader: Reader, spec: YamlMap): Draft['cost'] {
+  const none = byDefault<LinearCost | null>(null, 'roofline of the GPU');
+  return reader.value<LinearCost | null>(reader.section(spec, 'cost'), 'linear', linearCost, none);
+}
+
+function linearCost(node: YamlNode): Parsed<LinearCost> {
+  if (node.kind !== 'map') return wrongType(node, 'the five coefficients of the linear cost law');
+  const values: number[] = [];
+  for (const key of COST_KEYS) {
+    const entry = entryOf(node, key);
+    if (entry === undefined || isEmpty(entry.value)) {
+      return {
+        ok: false,
+        rule: 'missing-key',
+        message: `\`${key}\` is missing. State all of ${COST_KEYS.join(', ')} (0 is allowed).`,
+      };
+    }
+    const parsed = numberIn({ min: 0, max: 1e9 })(entry.value);
+    if (!parsed.ok) return { ...parsed, range: entry.value.range };
+    values.push(parsed.value);
+  }
+  const [
+    prefillBaseMs = 0,
+    prefillPerTokenMs = 0,
+    decodeBaseMs = 0,
+    decodePerSequenceMs = 0,
+    decodePerContextTokenMs = 0,
+  ] = values;
+  return {
+    ok: true,
+    value: { prefillBaseMs, prefillPerTokenMs, decodeBaseMs, decodePerSequenceMs, decodePerContextTokenMs },
+  };
+}
+
+function reportMissing(reader: Reader, parent: YamlMap, key: string, advice: string, range: Range): void {
+  const entry: YamlEntry | undefined = entryOf(parent, key);
+  if (entry !== undefined && !isEmpty(entry.value)) return;
+  reader.fail(
+    { ok: false, rule: 'missing-key', message: `\`${key}\` is missing. ${advice}` },
+    entry?.keyRange ?? range,
+  );
+}
+
+function keyOrStart(root: YamlMap): Range {
+  return root.entries[0]?.keyRange ?? root.range;
+}
+
+function anchorOf({ start, end }: Range): Range {
+  // The first line only: a lens and its squiggle must not span the document.
+  return { start, end: end.line === start.line ? end : { line: start.line + 1, character: 0 } };
+}

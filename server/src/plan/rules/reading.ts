@@ -1,0 +1,41 @@
+/** Ids of the problems that reading itself reports: files, YAML, schema, single values. */
+import type { RuleInfo } from './rules.ts';
+
+/** One row an id, in the order a text is read. */
+export const readingRules: readonly RuleInfo[] = [
+  { id: 'empty-file', severity: 'information', summary: 'A plan file without content.' },
+  { id: 'binary-file', severity: 'error', summary: 'The file holds binary data, not YAML.' },
+  { id: 'file-too-large', severity: 'information', summary: 'The file is too large to be analysed.' },
+  { id: 'template', severity: 'information', summary: 'The document is a template, not YAML before rendering.' },
+  { id: 'yaml-syntax', severity: 'error', summary: 'The text is not valid YAML.' },
+  { id: 'yaml-too-deep', severity: 'error', summary: 'The YAML is nested too deeply.' },
+  { id: 'tab-indentation', severity: 'error', summary: 'A tab is used as indentation.' },
+  { id: 'duplicate-key', severity: 'error', summary: 'A key is stated twice in one block.' },
+  { id: 'alias-expansion', severity: 'error', summary: 'Aliases multiply into too many values.' },
+  { id: 'missing-api-version', severity: 'warning', summary: 'A document of a plan file does not say what it is.' },
+  { id: 'unknown-api-version', severity: 'error', summary: 'A version of the format that is not known.' },
+  { id: 'unknown-kind', severity: 'error', summary: 'A kind of document that is not known.' },
+  { id: 'unknown-key', severity: 'error', summary: 'A key that the format does not have.' },
+  { id: 'missing-key', severity: 'error', summary: 'A key that the format needs is not there.' },
+  { id: 'empty-value', severity: 'warning', summary: 'A key has no value.' },
+  { id: 'wrong-type', severity: 'error', summary: 'A value of the wrong kind, such as a text for a number.' },
+  { id: 'invalid-value', severity: 'error', summary: 'A word that is not among the allowed ones.' },
+  { id: 'invalid-quantity', severity: 'error', summary: 'A quantity or unit that cannot be read.' },
+  { id: 'out-of-range', severity: 'error', summary: 'A number outside of what makes sense.' },
+  {
+    id: 'utilization-out-of-range',
+    severity: 'error',
+    summary: 'GPU memory utilisation must lie above 0 and up to 1.',
+  },
+  { id: 'zero-rate', severity: 'error', summary: 'At rate 0 no request arrives.' },
+  { id: 'zero-requests', severity: 'error', summary: 'With 0 requests there is nothing to predict.' },
+  { id: 'unknown-model', severity: 'error', summary: 'A model that is not in the catalogue.' },
+  { id: 'model-incomplete', severity: 'error', summary: 'A model given by its shape lacks facts.' },
+  { id: 'model-config', severity: 'error', summary: 'The model’s config.json cannot be used.' },
+  { id: 'unknown-gpu', severity: 'error', summary: 'A GPU that is not in the catalogue.' },
+  { id: 'gpu-incomplete', severity: 'error', summary: 'A GPU given by its facts lacks some.' },
+  { id: 'unknown-engine-version', severity: 'error', summary: 'An engine version without a row of defaults.' },
+  { id: 'trace-unreadable', severity: 'error', summary: 'The trace file is missing or cannot be read.' },
+  { id: 'trace-invalid', severity: 'error', summary: 'The trace file holds no usable requests.' },
+  { id: 'trace-failures', severity: 'information', summary: 'Failed requests of the trace are left out.' },
+];
