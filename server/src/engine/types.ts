@@ -60,6 +60,8 @@ export interface ModelShape {
 /** What the cost and memory models need to know of a GPU. Rates are dense datasheet peaks. */
 export interface GpuFacts {
   readonly memoryBytes: number;
+  /** HBM streams a smaller share of its datasheet bandwidth than GDDR does. */
+  readonly memoryKind: 'hbm' | 'gddr';
   readonly memoryBandwidthBytesPerS: number;
   readonly bf16FlopsPerS: number;
   /** 0 where the GPU has no such arithmetic. */

@@ -23,6 +23,7 @@ export class DecodeBatch {
   private readonly finishStep: Float64Array;
   private readonly joinStep: Float64Array;
   private readonly position: Int32Array;
+  private readonly isGrowing: Uint8Array;
   private readonly finishes = new StepHeap();
   private readonly fills = new StepHeap();
   /** How many requests need a block when the counter is ≡ −index (mod block size). */
@@ -42,6 +43,7 @@ export class DecodeBatch {
     this.finishStep = new Float64Array(requests);
     this.joinStep = new Float64Array(requests);
     this.position = new Int32Array(requests).fill(-1);
+    this.isGrowing = new Uint8Array(requests);
     this.residues = new Int32Array(blockSizeTokens);
   }
 
@@ -58,6 +60,7 @@ export class DecodeBatch {
       this.windowTokens += Math.min(kvTokens + 1, this.window);
       if (kvTokens + 1 < this.window) {
         this.growing += 1;
+        this.isGrowing[request] = 1;
         this.fills.push(this.window - key, request);
       }
     }
@@ -132,7 +135,11 @@ export class DecodeBatch {
     this.windowTokens += steps * this.growing;
     if (this.growing > 0) {
       while (this.fills.size > 0 && this.fills.nextStep() <= this.stepsDone) {
-        if (this.isFilling(this.fills.nextRequest(), this.fills.nextStep())) this.growing -= 1;
+        const request = this.fills.nextRequest();
+        if (this.isFilling(request, this.fills.nextStep())) {
+          this.growing -= 1;
+          this.isGrowing[request] = 0;
+        }
         this.fills.pop();
       }
     }
@@ -156,7 +163,8 @@ export class DecodeBatch {
     this.contextTokens -= context;
     if (this.windowed) {
       this.windowTokens -= Math.min(context, this.window);
-      if (context < this.window) this.growing -= 1;
+      this.growing -= this.isGrowing[request]!;
+      this.isGrowing[request] = 0;
     }
     this.residues[this.residueOf(key)]! -= 1;
     this.order[this.position[request]!] = -1;
@@ -185,7 +193,7 @@ export class DecodeBatch {
   }
 
   private isFilling(request: number, step: number): boolean {
-    return this.has(request) && this.window - this.key[request]! === step;
+    return this.isGrowing[request] === 1 && this.window - this.key[request]! === step;
   }
 
   /** Preempted requests leave their old heap entries behind; a rejoined one has a new step. */

@@ -68,7 +68,7 @@ export class LayerKv {
     this.parkedSinceS = new Float64Array(requests);
     this.reloadEndS = new Float64Array(requests);
     this.hostFree = config.hostLayerBlocks;
-    this.reserve = Math.ceil(config.options.growthReserve * config.poolLayerBlocks);
+    this.reserve = Math.ceil(config.options.growthReserve * config.poolLayerBlocks - 1e-9);
   }
 
   attach(replica: Replica): void {

@@ -56,7 +56,8 @@ export class Replica {
   /** A request arrives: it waits, or is refused as vLLM's front end refuses prompts that leave no room for a token. */
   enqueue(request: number): void {
     const { arrivalS, inputTokens } = this.records;
-    if (this.isIdle()) this.clockS = Math.max(this.clockS, arrivalS[request]!);
+    const arrivedS = arrivalS[request]!;
+    if (this.isIdle() && arrivedS > this.clockS + SIMULTANEOUS_S) this.clockS = arrivedS;
     if (inputTokens[request]! >= this.config.limits.maxModelLenTokens) this.refuse(request);
     else this.waiting.pushBack(request);
   }

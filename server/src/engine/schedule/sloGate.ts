@@ -23,7 +23,9 @@ export function admissionBudgetS(replica: Replica, layerkv: LayerKv): number {
     if (options.lostRequests === 'ignore' && allowedS < 0) return;
     budgetS = Math.min(budgetS, allowedS - future * lastDecodeS);
   };
-  decode.forEach((request) => consider(request, records.producedTokens[request]! + decode.producedSinceJoin(request)));
+  decode.forEach((request) => {
+    consider(request, records.producedTokens[request]! + decode.producedSinceJoin(request));
+  });
   for (const request of layerkv.reloading) consider(request, records.producedTokens[request]!);
   for (const request of layerkv.parked) consider(request, records.producedTokens[request]!);
   return budgetS;

@@ -1,0 +1,188 @@
+/** Engine inputs for tests: one plain default and a generator of small, hostile ones. */
+import fc from 'fast-check';
+import type { EngineInput, GpuFacts, ModelShape } from '../../src/engine/types.ts';
+
+export const LLAMA_2_7B: ModelShape = {
+  layers: 32,
+  hiddenSize: 4096,
+  attentionType: 'mha',
+  queryHeads: 32,
+  kvHeads: 32,
+  headDim: 128,
+  ffnSize: 11008,
+  vocabSize: 32000,
+  maxPositionTokens: 4096,
+  tieEmbeddings: false,
+  nativeWeightDtype: 'bf16',
+};
+
+export const L20: GpuFacts = {
+  memoryBytes: 46068 * 2 ** 20,
+  memoryKind: 'gddr',
+  memoryBandwidthBytesPerS: 864e9,
+  bf16FlopsPerS: 119.5e12,
+  fp8FlopsPerS: 239e12,
+  int8OpsPerS: 239e12,
+  fp4FlopsPerS: 0,
+  nvlinkBytesPerS: 0,
+  hostLinkBytesPerS: 24e9,
+  computeCapability: '8.9',
+};
+
+/** Figure 1's engine: Llama-2-7B on one L20, vLLM 0.5.5, Poisson 1 request/s, `tokens` in, 512 out. */
+export function figureOneInput(tokens: number, over: Partial<EngineInput> = {}): EngineInput {
+  return {
+    model: LLAMA_2_7B,
+    weightDtype: 'bf16',
+    kvDtype: 'bf16',
+    activationDtype: 'bf16',
+    gpu: L20,
+    parallelism: { tensor: 1, pipeline: 1, data: 1, expert: 1 },
+    interconnect: 'pcie',
+    hostLinkBytesPerS: 24e9,
+    replicas: 1,
+    routing: 'roundRobin',
+    scheduler: 'v0',
+    policy: 'vllm',
+    limits: { blockSizeTokens: 16, maxModelLenTokens: 16896, maxNumSeqs: 256, maxNumBatchedTokens: 16896 },
+    gpuMemoryUtilization: 0.9,
+    numGpuBlocks: null,
+    enforceEager: false,
+    asyncScheduling: false,
+    layerkv: {
+      hostPoolBytes: 200 * 2 ** 30,
+      residency: 'reload',
+      alpha: 1,
+      transientLayers: 2,
+      growthReserve: 0.01,
+      offloadThreshold: 0.02,
+      chunkBytes: 4 * 2 ** 20,
+      lostRequests: 'block',
+      countReloadWait: false,
+      predictor: { buckets: 5, accuracy: 0.6 },
+    },
+    slo: { ttftS: 3, tpotS: 0.2, attainment: 0.99 },
+    cost: { kind: 'roofline' },
+    workload: {
+      source: {
+        kind: 'synthetic',
+        arrivals: { kind: 'poisson', ratePerS: 1 },
+        input: { kind: 'fixed', tokens },
+        output: { kind: 'fixed', tokens: 512 },
+      },
+      requests: 100,
+      seed: 1,
+    },
+    ...over,
+  };
+}
+
+const length = fc.oneof(
+  fc.record({ kind: fc.constant('fixed' as const), tokens: fc.integer({ min: 1, max: 60 }) }),
+  fc
+    .record({ kind: fc.constant('uniform' as const), min: fc.integer({ min: 1, max: 30 }), more: fc.integer({ min: 0, max: 60 }) })
+    .map(({ kind, min, more }) => ({ kind, min, max: min + more })),
+  fc.record({ kind: fc.constant('lognormal' as const), median: fc.integer({ min: 1, max: 30 }), sigma: fc.double({ min: 0, max: 1.2, noNaN: true }) }),
+);
+
+const rate = fc.double({ min: 0.5, max: 200, noNaN: true });
+
+const arrivals = fc.oneof(
+  fc.record({ kind: fc.constant('poisson' as const), ratePerS: rate }),
+  fc.record({ kind: fc.constant('constant' as const), ratePerS: rate }),
+  fc.record({ kind: fc.constant('gamma' as const), ratePerS: rate, cv: fc.double({ min: 0.2, max: 4, noNaN: true }) }),
+  fc.record({ kind: fc.constant('closed' as const), concurrency: fc.integer({ min: 1, max: 20 }) }),
+  fc.record({ kind: fc.constant('burst' as const) }),
+  fc.record({ kind: fc.constant('serial' as const) }),
+);
+
+/** Small models, tight pools, slow links: what makes schedulers preempt, park and wait. One engine each. */
+export const hostileInput: fc.Arbitrary<EngineInput> = fc
+  .record({
+    layers: fc.integer({ min: 1, max: 7 }),
+    window: fc.option(fc.integer({ min: 1, max: 50 })),
+    scheduler: fc.constantFrom('v0' as const, 'v1' as const),
+    policy: fc.constantFrom('vllm' as const, 'layerkv' as const, 'layerkv-no-slo' as const),
+    blockSizeTokens: fc.constantFrom(1, 3, 4, 16),
+    maxModelLenTokens: fc.integer({ min: 20, max: 160 }),
+    poolFactor: fc.double({ min: 1.05, max: 6, noNaN: true }),
+    maxNumSeqs: fc.integer({ min: 1, max: 12 }),
+    budget: fc.integer({ min: 12, max: 200 }),
+    linkBytesPerS: fc.constantFrom(0, 2e4, 2e5, 2e6, 1e9),
+    hostBytes: fc.constantFrom(0, 3e3, 3e4, 1e9),
+    linear: fc.option(
+      fc.record({
+        prefillBaseMs: fc.double({ min: 0, max: 5, noNaN: true }),
+        prefillPerTokenMs: fc.double({ min: 0.01, max: 1, noNaN: true }),
+        decodeBaseMs: fc.double({ min: 0.5, max: 10, noNaN: true }),
+        decodePerSequenceMs: fc.double({ min: 0, max: 1, noNaN: true }),
+        decodePerContextTokenMs: fc.double({ min: 0, max: 0.05, noNaN: true }),
+      }),
+      { freq: 2 },
+    ),
+    transientLayers: fc.integer({ min: 1, max: 3 }),
+    growthReserve: fc.constantFrom(0, 0.01, 0.1),
+    lostRequests: fc.constantFrom('block' as const, 'ignore' as const),
+    accuracy: fc.constantFrom(0, 0.6, 1),
+    buckets: fc.integer({ min: 1, max: 6 }),
+    tpotS: fc.option(fc.double({ min: 0.0005, max: 0.1, noNaN: true })),
+    arrivals,
+    input: length,
+    output: length,
+    requests: fc.integer({ min: 1, max: 40 }),
+    seed: fc.integer({ min: 0, max: 1_000_000 }),
+  })
+  .map((draw): EngineInput => {
+    const model: ModelShape = {
+      layers: draw.layers,
+      hiddenSize: 64,
+      attentionType: 'gqa',
+      queryHeads: 4,
+      kvHeads: 2,
+      headDim: 16,
+      ffnSize: 128,
+      vocabSize: 500,
+      maxPositionTokens: 512,
+      tieEmbeddings: true,
+      nativeWeightDtype: 'bf16',
+      ...(draw.window === null
+        ? {}
+        : {
+            slidingWindow: {
+              tokens: draw.window,
+              kind: 'sliding' as const,
+              localLayers: Math.floor(draw.layers / 2),
+              globalLayers: draw.layers - Math.floor(draw.layers / 2),
+            },
+          }),
+    };
+    return figureOneInput(1, {
+      model,
+      gpu: { ...L20, memoryBandwidthBytesPerS: 5e7, bf16FlopsPerS: 5e9 },
+      hostLinkBytesPerS: draw.linkBytesPerS,
+      scheduler: draw.scheduler,
+      policy: draw.policy,
+      limits: {
+        blockSizeTokens: draw.blockSizeTokens,
+        maxModelLenTokens: draw.maxModelLenTokens,
+        maxNumSeqs: Math.min(draw.maxNumSeqs, draw.budget),
+        maxNumBatchedTokens: draw.budget,
+      },
+      numGpuBlocks: Math.ceil((draw.maxModelLenTokens / draw.blockSizeTokens) * draw.poolFactor) + 1,
+      layerkv: {
+        ...figureOneInput(1).layerkv,
+        hostPoolBytes: draw.hostBytes,
+        transientLayers: draw.transientLayers,
+        growthReserve: draw.growthReserve,
+        lostRequests: draw.lostRequests,
+        predictor: { buckets: draw.buckets, accuracy: draw.accuracy },
+      },
+      slo: { ttftS: 1, tpotS: draw.tpotS, attainment: 0.99 },
+      cost: draw.linear === null ? { kind: 'roofline' } : { kind: 'linear', linear: draw.linear },
+      workload: {
+        source: { kind: 'synthetic', arrivals: draw.arrivals, input: draw.input, output: draw.output },
+        requests: draw.requests,
+        seed: draw.seed,
+      },
+    });
+  });
