@@ -113,6 +113,7 @@ function toGpu(row: GpuRow): CatalogGpu {
     id: row.gpu,
     facts: {
       memoryBytes: memoryBytes(row),
+      memoryKind: row.memoryType?.startsWith('GDDR') === true ? 'gddr' : 'hbm',
       memoryBandwidthBytesPerS: row.memoryBandwidthGBs * 1e9,
       bf16FlopsPerS: row.denseBf16Tflops * 1e12,
       fp8FlopsPerS: (row.denseFp8Tflops ?? 0) * 1e12,
@@ -163,6 +164,7 @@ export function gpuFromObject(value: unknown): Outcome<CatalogGpu> {
     ...(sizeKnown ? { visibleMemoryMiB: visible } : {}),
     ...(typeof merged['memoryUsableGB'] === 'number' ? { memoryUsableGB: merged['memoryUsableGB'] } : {}),
     ...(typeof merged['vendor'] === 'string' ? { vendor: merged['vendor'] } : {}),
+    ...(typeof merged['memoryType'] === 'string' ? { memoryType: merged['memoryType'] } : {}),
     memoryBandwidthGBs: read.number('memoryBandwidthGBs', { min: 1 }) ?? 0,
     denseBf16Tflops: read.number('denseBf16Tflops', { min: 0.1 }) ?? 0,
     denseFp8Tflops: read.number('denseFp8Tflops', { fallback: 0 }) ?? 0,

@@ -8,8 +8,11 @@
 export const COEFFICIENTS = {
   /** Matrix products, of peak arithmetic. */
   matmulOfPeak: 0.65,
-  /** Weight and KV streaming, of peak memory bandwidth. */
-  streamOfPeak: 0.75,
+  /**
+   * Weight and KV streaming, of peak memory bandwidth. Stacked memory: A100 and H100 stream large weights at
+   * 0.66-0.82; GDDR boards (L40S, RTX 4090 D, RTX 5090, RTX 6000 Ada, RTX PRO 6000) at 0.81-0.90.
+   */
+  streamOfPeak: { hbm: 0.75, gddr: 0.85 },
   /** Causal prefill attention, of peak 16-bit arithmetic. */
   prefillAttentionOfPeak: 0.5,
   /** Ring and custom all-reduce, of one direction of NVLink. */

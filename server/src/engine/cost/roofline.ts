@@ -171,5 +171,5 @@ function hostLaw(input: RooflineInput): (seqs: number, decodeOnly: boolean) => n
 }
 
 function streamRate(input: RooflineInput): number {
-  return input.gpu.memoryBandwidthBytesPerS * COEFFICIENTS.streamOfPeak;
+  return input.gpu.memoryBandwidthBytesPerS * COEFFICIENTS.streamOfPeak[input.gpu.memoryKind];
 }
