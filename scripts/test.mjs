@@ -1,5 +1,5 @@
 // `npm test`: installs what is missing, checks, builds, runs every test, and ends with a line `N passed, N failed`.
-// `--unit` leaves out what needs a browser. Each check (generated files, types, lint, build, package) counts as one.
+// `--unit` leaves out what needs a browser. Each check (types, lint, build, package) counts as one.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -91,7 +91,6 @@ requireNode();
 if (!(await check('packages installed', () => install()))) {
   finish();
 } else {
-  await check('generated files are up to date', () => runNode('scripts/generate.mjs', ['--check']));
   for (const project of projects) await check(`types: ${project}`, () => tsc(project));
   await check('lint and format', biome);
   if (await check('build', build)) {

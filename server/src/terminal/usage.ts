@@ -61,8 +61,8 @@ Usage: layerkv COMMAND FILE… [options]
 Commands
 ${commands}
 
-'layerkv COMMAND --help' lists the options of a command; 'layerkv --version' tells
-the version.
+'layerkv COMMAND --help' lists the options of a command;
+'layerkv --version' tells the version.
 
 ${exitCodes}`;
   }

@@ -1,0 +1,247 @@
+/** The bundle that ships, as a process of its own: exit codes, clean stdout, and every kind of bad input. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const cli = 'dist/cli.js';
+const figure1 = 'samples/llama-2-7b-l20-figure-1.layerkv.yaml';
+
+interface Result {
+  readonly files: readonly {
+    readonly file: string;
+    readonly problems: readonly { readonly rule: string; readonly severity: string }[];
+    readonly workloads: readonly {
+      readonly name: string;
+      readonly policy: string;
+      readonly perRequest?: readonly unknown[];
+    }[];
+  }[];
+}
+
+function layerkv(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const { NO_COLOR: _no, FORCE_COLOR: _force, ...rest } = process.env;
+  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], {
+    encoding: 'utf8',
+    env: { ...rest, ...env },
+    maxBuffer: 2 ** 28,
+  });
+  return { code: status, out: stdout, err: stderr };
+}
+
+function resultOf(out: string): Result {
+  return JSON.parse(out) as Result;
+}
+
+describe('layerkv, the process', function () {
+  this.timeout(60_000);
+  let folder = '';
+
+  before(() => {
+    assert.ok(existsSync(cli), `${cli} is missing: npm run build`);
+    folder = mkdtempSync(join(tmpdir(), 'layerkv-cli-'));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  const write = (name: string, content: string | Uint8Array): string => {
+    const path = join(folder, name);
+    writeFileSync(path, content);
+    return path;
+  };
+
+  it('tells the version of package.json', () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    assert.deepEqual(layerkv(['--version']), { code: 0, out: `${version}\n`, err: '' });
+  });
+
+  it('simulates figure 1 with vLLM, then LayerKV, over the same requests', () => {
+    const { code, out, err } = layerkv([
+      'simulate',
+      figure1,
+      '--json',
+      '--policy',
+      'compare',
+      '--per-request',
+      '--no-interval',
+    ]);
+    assert.equal(err, '');
+    assert.equal(code, 0);
+    const [file] = resultOf(out).files;
+    assert.equal(file?.file, figure1);
+    assert.deepEqual(
+      file?.workloads.map(({ policy }) => policy),
+      ['vllm', 'layerkv'],
+    );
+    const arrivals = file?.workloads.map(({ perRequest }) =>
+      perRequest?.map((record) => {
+        const { arrivalS, inputTokens, outputTokens } = record as Record<string, number>;
+        return [arrivalS, inputTokens, outputTokens];
+      }),
+    );
+    assert.equal(arrivals?.[0]?.length, 100);
+    assert.deepEqual(arrivals?.[0], arrivals?.[1]);
+  });
+
+  it('prints the same bytes for the same seed, and others for another', () => {
+    const seven = () => layerkv(['simulate', figure1, '--json', '--seed', '7', '--no-interval']).out;
+    assert.equal(seven(), seven());
+    assert.notEqual(seven(), layerkv(['simulate', figure1, '--json', '--seed', '8', '--no-interval']).out);
+  });
+
+  it('colours nothing where stdout is no terminal, unless told to, and never with NO_COLOR', () => {
+    const colour = '\u001b[';
+    assert.ok(!layerkv(['check', 'samples/several-mistakes.layerkv.yaml']).out.includes(colour));
+    assert.ok(layerkv(['check', 'samples/several-mistakes.layerkv.yaml'], { FORCE_COLOR: '1' }).out.includes(colour));
+    const both = layerkv(['check', 'samples/several-mistakes.layerkv.yaml'], { FORCE_COLOR: '1', NO_COLOR: '1' });
+    assert.ok(!both.out.includes(colour));
+  });
+
+  it('keeps the file as given, whatever stands in the path', () => {
+    const path = write('a plan #1.layerkv.yaml', readFileSync(figure1, 'utf8'));
+    const { out } = layerkv(['check', path, '--format', 'json']);
+    assert.equal(resultOf(out).files[0]?.file, path);
+  });
+
+  describe('what cannot be read', () => {
+    it('a folder', () => {
+      const { code, out, err } = layerkv(['simulate', 'samples', '--json']);
+      assert.deepEqual([code, resultOf(out).files], [3, []]);
+      assert.match(err, /Cannot read samples: it is a folder: name the files in it/);
+    });
+
+    it('a file that is not there', () => {
+      const { code, err } = layerkv(['check', 'no/such/plan.yaml']);
+      assert.equal(code, 3);
+      assert.match(err, /there is no such file/);
+    });
+
+    it('a path through a file', () => {
+      assert.equal(layerkv(['check', join(figure1, 'plan.yaml')]).code, 3);
+    });
+  });
+
+  describe('bad input', () => {
+    const plan = (edit: (text: string) => string = (text) => text): string => edit(readFileSync(figure1, 'utf8'));
+    const bomb = Array.from(
+      { length: 12 },
+      (_, i) => `a${i}: &a${i} [${`*a${i - 1}, `.repeat(i === 0 ? 0 : 9)}x]`,
+    ).join('\n');
+
+    /** Content of the file, exit code of `check`, a rule that must be among the findings (null: none at all). */
+    const table: readonly [string, () => string | Uint8Array, readonly number[], string | RegExp | null][] = [
+      ['binary', () => Uint8Array.from({ length: 4096 }, (_, i) => (i * 7) % 256), [0, 2], /.*/],
+      ['tabs', () => plan((text) => text.replace('  model:\n    id', '\tmodel:\n\t\tid')), [2], /tab|syntax/],
+      [
+        'duplicate keys',
+        () => plan((text) => text.replace('    seed: 1', '    seed: 1\n    seed: 2')),
+        [2],
+        'duplicate-key',
+      ],
+      [
+        'unknown key',
+        () => plan((text) => text.replace('gpuMemoryUtilization', 'gpuMemoryUtilisation')),
+        [1, 2],
+        'unknown-key',
+      ],
+      ['wrong type', () => plan((text) => text.replace('requests: 100', 'requests: [100]')), [2], /.*/],
+      ['negative quantity', () => plan((text) => text.replace('ttft: 3s', 'ttft: -3s')), [2], /.*/],
+      ['absurd quantity', () => plan((text) => text.replace('requests: 100', 'requests: 1e300')), [1, 2], /.*/],
+      ['unknown unit', () => plan((text) => text.replace('ttft: 3s', 'ttft: 3 parsecs')), [2], /.*/],
+      [
+        'unknown model',
+        () => plan((text) => text.replace('Llama-2-7b-hf', 'Llama-2-7c-hf')),
+        [0, 1, 2],
+        'unknown-model',
+      ],
+      ['unknown GPU', () => plan((text) => text.replace('gpu: L20', 'gpu: L21')), [0, 1, 2], 'unknown-gpu'],
+      ['alias bomb', () => `${plan()}\n---\n${bomb}\napiVersion: layerkv/v1\nkind: ServingPlan\n`, [2], /.*/],
+      ['rate 0', () => plan((text) => text.replace('rate: 1', 'rate: 0')), [2], /.*/],
+      ['zero requests', () => plan((text) => text.replace('requests: 100', 'requests: 0')), [2], /.*/],
+      [
+        'missing trace',
+        () => plan((text) => text.replace('    requests: 100', '    trace: ./none.csv\n    requests: 100')),
+        [2],
+        /trace/,
+      ],
+      ['only a key', () => 'apiVersion: layerkv/v1\n', [2], /.*/],
+      ['ConfigMap', () => 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: "1"}\n', [0], null],
+    ];
+
+    for (const [name, content, codes, rule] of table) {
+      it(name, () => {
+        const isOurs = rule !== null;
+        const path = write(`${name.replaceAll(' ', '-')}${isOurs ? '.layerkv' : ''}.yaml`, content());
+        const { code, out, err } = layerkv(['check', path, '--format', 'json']);
+        assert.equal(err, '');
+        assert.ok(codes.includes(code ?? -1), `exit code ${code}\n${out}`);
+        const problems = resultOf(out).files[0]?.problems ?? [];
+        if (rule === null) assert.deepEqual(problems, []);
+        else {
+          const matches = (id: string) => (typeof rule === 'string' ? id === rule : rule.test(id));
+          assert.ok(
+            problems.some((problem) => matches(problem.rule)),
+            JSON.stringify(problems),
+          );
+        }
+      });
+    }
+
+    it('an empty file is no defect of ours', () => {
+      const { code, err } = layerkv(['check', write('empty.layerkv.yaml', '')]);
+      assert.ok(code === 0 || code === 1 || code === 2);
+      assert.ok(!err.includes('defect'));
+    });
+
+    it('CRLF and a byte order mark change no figure', () => {
+      const simulate = (path: string) => resultOf(layerkv(['simulate', path, '--json', '--no-interval']).out).files[0];
+      const plain = simulate(figure1);
+      const windows = simulate(write('windows.layerkv.yaml', `\ufeff${plan((text) => text.replaceAll('\n', '\r\n'))}`));
+      assert.equal(plain?.workloads.length, 1);
+      assert.deepEqual(windows?.workloads, plain?.workloads);
+      assert.deepEqual(windows?.problems, plain?.problems);
+    });
+
+    it('a broken plan does not keep the other one of its file from being simulated', () => {
+      const { code, out } = layerkv(['simulate', 'samples/several-mistakes.layerkv.yaml', '--json', '--no-interval']);
+      assert.equal(code, 2);
+      assert.ok(resultOf(out).files[0]?.workloads.some(({ name }) => name === 'all-well'));
+    });
+
+    it('ten megabytes of YAML, ours or not', () => {
+      const filler = 'key: value\n'.repeat(10_000);
+      const long = Array.from({ length: 100 }, (_, i) => `# part ${i}\n${filler.replaceAll('key', `key${i}`)}`).join(
+        '',
+      );
+      for (const [name, text] of [
+        ['theirs.yaml', long],
+        ['ours.layerkv.yaml', `${plan()}\n${long}`],
+      ] as const) {
+        const { code, err } = layerkv(['check', write(name, text), '--format', 'json']);
+        assert.ok(code === 0 || code === 1 || code === 2, `${name}: ${code}`);
+        assert.equal(err, '');
+      }
+    });
+
+    it('deep nesting', () => {
+      const { code, err } = layerkv([
+        'check',
+        write('deep.layerkv.yaml', `apiVersion: layerkv/v1\nx: ${'['.repeat(100_000)}`),
+      ]);
+      assert.equal(code, 2);
+      assert.equal(err, '');
+    });
+  });
+
+  it('reads a trace beside the plan, not beside the working folder', () => {
+    mkdirSync(join(folder, 'nested'), { recursive: true });
+    const row = (i: number) => JSON.stringify({ timestamp: i * 1000, input_length: 100 + i, output_length: 20 });
+    write('nested/trace.jsonl', Array.from({ length: 20 }, (_, i) => row(i)).join('\n'));
+    const text = readFileSync(figure1, 'utf8').replace(
+      '    requests: 100',
+      '    trace: ./trace.jsonl\n    requests: 20',
+    );
+    const { out } = layerkv(['simulate', write('nested/plan.layerkv.yaml', text), '--json', '--no-interval']);
+    assert.equal(resultOf(out).files[0]?.workloads.length, 1, out);
+  });
+});
