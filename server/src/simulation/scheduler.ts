@@ -159,7 +159,10 @@ function sameKeys(a: readonly Wanted[], b: readonly Wanted[]): boolean {
 }
 
 function keep(entry: Entry, plan: Plan, key: string, prediction: Prediction | undefined, interval: boolean): void {
-  if (prediction === undefined) return keepFailure(entry, key, 'the simulation gave no result');
+  if (prediction === undefined) {
+    keepFailure(entry, key, 'the simulation gave no result');
+    return;
+  }
   // Without a violation rate there is no interval to wait for.
   const complete = interval || prediction.violationRate === null;
   entry.known.set(key, { prediction, complete });

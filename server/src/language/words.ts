@@ -1,0 +1,132 @@
+/** The sentences that several features share, so that lens, hover, status and report say the same of the same thing. */
+import type { ArrivalProcess, LengthDistribution, Policy } from '../engine/types.ts';
+import type { Assessment } from '../forecast/assess.ts';
+import type { Prediction, Verdict } from '../forecast/types.ts';
+import { formatBytes, formatDurationMs, formatPercent, formatTokens } from '../plan/quantity.ts';
+import type { Plan } from '../plan/types.ts';
+import type { WorkloadView } from './view.ts';
+
+/** Makes text that came from a file safe inside Markdown: no links, no HTML, no tables of its own, one line. */
+export function escapeMarkdown(text: string): string {
+  return (
+    text
+      .replace(/\s+/g, ' ')
+      // A backslash before any ASCII punctuation is that character in CommonMark; `<` and `&` thereby stay text too.
+      .replace(/[!-/:-@[-`{-~]/g, '\\$&')
+  );
+}
+
+/** Text as inline code. Backticks cannot be escaped inside code, and a table cell ends at a bar: both are replaced. */
+export function inlineCode(text: string): string {
+  return `\`${text.replace(/\s+/g, ' ').replaceAll('`', 'ˋ').replaceAll('|', '∣')}\``;
+}
+
+export const POLICY_NAMES: Readonly<Record<Policy, string>> = {
+  vllm: 'vLLM',
+  layerkv: 'LayerKV',
+  'layerkv-no-slo': 'LayerKV without SLO awareness',
+};
+
+export const VERDICT_WORDS: Readonly<Record<Verdict, string>> = {
+  'does-not-fit': 'does not fit',
+  saturated: 'saturated',
+  violated: 'SLO violated',
+  met: 'SLO met',
+};
+
+/** The policy that the plan itself asks for. */
+export function policyOf(plan: Plan): Policy {
+  if (!plan.layerkv.enabled.value) return 'vllm';
+  return plan.layerkv.sloAware.value ? 'layerkv' : 'layerkv-no-slo';
+}
+
+/** "Poisson, 1 request/s". */
+export function describeArrivals(process: ArrivalProcess): string {
+  switch (process.kind) {
+    case 'constant':
+      return `evenly spaced, ${perSecond(process.ratePerS)}`;
+    case 'poisson':
+      return `Poisson, ${perSecond(process.ratePerS)}`;
+    case 'gamma':
+      return `gamma with cv ${plainNumber(process.cv)}, ${perSecond(process.ratePerS)}`;
+    case 'closed':
+      return `closed loop, ${process.concurrency} at a time`;
+    case 'burst':
+      return 'all at once';
+    case 'serial':
+      return 'one after the other';
+  }
+}
+
+/** "2048 tokens". */
+export function describeLength(length: LengthDistribution): string {
+  switch (length.kind) {
+    case 'fixed':
+      return `${length.tokens} tokens`;
+    case 'uniform':
+      return `uniform ${length.min} to ${length.max} tokens`;
+    case 'lognormal':
+      return `lognormal, median ${length.median} tokens, sigma ${plainNumber(length.sigma)}`;
+    case 'percentiles':
+      return length.points
+        .map(([p, tokens]) => (p === 1 ? `max ${tokens}` : `p${plainNumber(p * 100)} ${tokens}`))
+        .join(', ');
+  }
+}
+
+/** "0.58 requests/s". */
+export function perSecond(rate: number): string {
+  return `${plainNumber(rate)} request${rate === 1 ? '' : 's'}/s`;
+}
+
+/** Three significant digits, no exponent for usual sizes, no trailing zeros. */
+export function plainNumber(value: number): string {
+  return String(Number(value.toPrecision(3)));
+}
+
+/** "74 % (69 to 79 %)", or without the bracket while the interval is not known. */
+export function missShare(rate: NonNullable<Prediction['violationRate']>): string {
+  const share = formatPercent(rate.any);
+  if (rate.interval === null) return share;
+  const [low, high] = rate.interval.map((bound) => formatPercent(Math.min(Math.max(bound, 0), 1)));
+  return low === high ? share : `${share} (${low} to ${high})`;
+}
+
+/** One line on a finished prediction: "vLLM · TTFT p99 26.5 s · 74 % (69 to 79 %) miss SLO · saturated". */
+export function headline(prediction: Prediction, assessment: Assessment | null): string {
+  const parts: string[] = [POLICY_NAMES[prediction.policy]];
+  if (prediction.verdict === 'does-not-fit') {
+    const missing = assessment?.shortfallBytesPerGpu ?? 0;
+    return [
+      ...parts,
+      VERDICT_WORDS['does-not-fit'],
+      ...(missing > 0 ? [`${formatBytes(missing)} missing per GPU`] : []),
+    ].join(' · ');
+  }
+  if (prediction.ttftMs !== null) parts.push(`TTFT p99 ${formatDurationMs(prediction.ttftMs.p99)}`);
+  if (prediction.violationRate === null) {
+    if (prediction.tpotMs !== null) parts.push(`TPOT p99 ${formatDurationMs(prediction.tpotMs.p99)}`);
+    parts.push('no SLO stated');
+    if (prediction.verdict === 'saturated') parts.push(VERDICT_WORDS.saturated);
+  } else {
+    parts.push(`${missShare(prediction.violationRate)} miss SLO`);
+    parts.push(VERDICT_WORDS[prediction.verdict]);
+  }
+  return parts.join(' · ');
+}
+
+/** What the headline lens says, whatever the state of the simulation. */
+export function headlineOf({ simulation, assessment, plan }: WorkloadView): string {
+  switch (simulation.kind) {
+    case 'ready':
+      return headline(simulation.prediction, assessment);
+    case 'pending':
+      return simulation.last === null ? 'simulating…' : `${headline(simulation.last, assessment)} …`;
+    case 'failed':
+      return `simulation failed: ${simulation.message}`;
+    case 'off':
+      return assessment === null
+        ? POLICY_NAMES[policyOf(plan)]
+        : `${POLICY_NAMES[policyOf(plan)]} · room for ${formatTokens(assessment.memory.kvTokens)} tokens of KV cache`;
+  }
+}
