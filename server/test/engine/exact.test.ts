@@ -10,7 +10,11 @@ const RUNS = Number(process.env['FUZZ_RUNS'] ?? 1500);
 
 function close(actual: number, expected: number, what: string): void {
   if (Number.isNaN(expected)) assert.ok(Number.isNaN(actual), `${what}: ${actual}, expected none`);
-  else assert.ok(Math.abs(actual - expected) <= 1e-9 * Math.max(1, Math.abs(expected)), `${what}: ${actual}, expected ${expected}`);
+  else
+    assert.ok(
+      Math.abs(actual - expected) <= 1e-9 * Math.max(1, Math.abs(expected)),
+      `${what}: ${actual}, expected ${expected}`,
+    );
 }
 
 function checkAgainstReference(input: EngineInput): void {

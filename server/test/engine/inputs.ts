@@ -80,9 +80,17 @@ export function figureOneInput(tokens: number, over: Partial<EngineInput> = {}):
 const length = fc.oneof(
   fc.record({ kind: fc.constant('fixed' as const), tokens: fc.integer({ min: 1, max: 60 }) }),
   fc
-    .record({ kind: fc.constant('uniform' as const), min: fc.integer({ min: 1, max: 30 }), more: fc.integer({ min: 0, max: 60 }) })
+    .record({
+      kind: fc.constant('uniform' as const),
+      min: fc.integer({ min: 1, max: 30 }),
+      more: fc.integer({ min: 0, max: 60 }),
+    })
     .map(({ kind, min, more }) => ({ kind, min, max: min + more })),
-  fc.record({ kind: fc.constant('lognormal' as const), median: fc.integer({ min: 1, max: 30 }), sigma: fc.double({ min: 0, max: 1.2, noNaN: true }) }),
+  fc.record({
+    kind: fc.constant('lognormal' as const),
+    median: fc.integer({ min: 1, max: 30 }),
+    sigma: fc.double({ min: 0, max: 1.2, noNaN: true }),
+  }),
 );
 
 const rate = fc.double({ min: 0.5, max: 200, noNaN: true });

@@ -212,7 +212,10 @@ class ReferenceEngine {
       tokens += need;
     }
     if (batch.length > 0) {
-      this.compute([], batch.map((r) => ({ r, cached: 0, tokens: r.input + r.produced })));
+      this.compute(
+        [],
+        batch.map((r) => ({ r, cached: 0, tokens: r.input + r.produced })),
+      );
       return true;
     }
     while (this.running.length > 0 && this.growth() > this.free()) this.drop(this.running.pop()!);
@@ -294,7 +297,10 @@ class ReferenceEngine {
     this.drop(r);
   }
 
-  private compute(decodes: ReferenceRequest[], chunks: { r: ReferenceRequest; cached: number; tokens: number }[]): void {
+  private compute(
+    decodes: ReferenceRequest[],
+    chunks: { r: ReferenceRequest; cached: number; tokens: number }[],
+  ): void {
     const batch = emptyBatch();
     const window = this.cost.windowTokens;
     for (const r of decodes) {
@@ -373,7 +379,9 @@ class ReferenceEngine {
 
   private reserve(): number {
     const { growthReserve } = this.input.layerkv;
-    return this.running.length + this.reloading.length > 0 ? Math.ceil(growthReserve * (this.pool * this.layers) - 1e-9) : 0;
+    return this.running.length + this.reloading.length > 0
+      ? Math.ceil(growthReserve * (this.pool * this.layers) - 1e-9)
+      : 0;
   }
 
   private transfersAtBoundary(): void {
@@ -396,7 +404,12 @@ class ReferenceEngine {
     }
   }
 
-  private admitLayerKv(r: ReferenceRequest, tokens: number, round: { claimed: number; transient: number }, growth: number): boolean {
+  private admitLayerKv(
+    r: ReferenceRequest,
+    tokens: number,
+    round: { claimed: number; transient: number },
+    growth: number,
+  ): boolean {
     const blocks = this.blocks(tokens);
     const available = this.free() - growth - round.transient;
     const kept = this.keep(tokens, blocks, available);
