@@ -47,7 +47,11 @@ function defaultsSchema(plan) {
     required: ['name', 'spec'],
     properties: {
       name: { description: 'Name of the workload (metadata.name).', type: 'string', minLength: 1, examples: ['chat'] },
-      namespace: { description: 'Namespace, if the name alone is not enough.', type: 'string', examples: ['production'] },
+      namespace: {
+        description: 'Namespace, if the name alone is not enough.',
+        type: 'string',
+        examples: ['production'],
+      },
       spec: { $ref: '#/properties/spec' },
     },
   };
@@ -55,7 +59,8 @@ function defaultsSchema(plan) {
     $schema: plan.$schema,
     $id: plan.$id.replace('plan.', 'defaults.'),
     title: 'Serving defaults',
-    description: 'What to reckon with where deployment manifests in this folder and below do not say it (layerkv.yaml).',
+    description:
+      'What to reckon with where deployment manifests in this folder and below do not say it (layerkv.yaml).',
     type: 'object',
     additionalProperties: false,
     required: ['apiVersion', 'kind'],
@@ -95,7 +100,11 @@ function types(plan) {
  * occurs more than once compiled once.
  */
 async function validators(plan, defaults) {
-  const shared = internLeaves({ plan: withoutSpec(plan), defaults: withoutSpec(defaults), spec: defaults.properties.spec });
+  const shared = internLeaves({
+    plan: withoutSpec(plan),
+    defaults: withoutSpec(defaults),
+    spec: defaults.properties.spec,
+  });
   const { plan: planRoot, defaults: defaultsRoot, spec } = shared.roots;
   const common = { $id: 'common', definitions: { ...shared.leaves, spec } };
   const specRef = { $ref: 'common#/definitions/spec' };

@@ -113,7 +113,7 @@ function toGpu(row: GpuRow): CatalogGpu {
     id: row.gpu,
     facts: {
       memoryBytes: memoryBytes(row),
-      memoryKind: row.memoryType?.startsWith('GDDR') === true ? 'gddr' : 'hbm',
+      memoryKind: memoryKind(row),
       memoryBandwidthBytesPerS: row.memoryBandwidthGBs * 1e9,
       bf16FlopsPerS: row.denseBf16Tflops * 1e12,
       fp8FlopsPerS: (row.denseFp8Tflops ?? 0) * 1e12,
@@ -134,6 +134,12 @@ function memoryBytes(row: GpuRow): number {
   if (row.visibleMemoryMiB !== undefined) return row.visibleMemoryMiB * 2 ** 20;
   const unlisted = row.vendor === 'AMD' ? UNLISTED_SHARE.AMD : UNLISTED_SHARE.NVIDIA;
   return Math.round((row.memoryUsableGB ?? row.memoryGB) * 2 ** 30 * (1 - unlisted));
+}
+
+/** Where an inline GPU does not say: no GDDR board but one passes 1500 GB/s, every HBM one but the V100's HBM2 does. */
+function memoryKind(row: GpuRow): 'hbm' | 'gddr' {
+  if (row.memoryType !== undefined) return /^GDDR/i.test(row.memoryType) ? 'gddr' : 'hbm';
+  return row.memoryBandwidthGBs >= 1500 ? 'hbm' : 'gddr';
 }
 
 const TOPOLOGIES = ['nvswitch', 'bridge', 'full-mesh', 'pcie'] as const;
@@ -164,6 +170,7 @@ export function gpuFromObject(value: unknown): Outcome<CatalogGpu> {
     ...(sizeKnown ? { visibleMemoryMiB: visible } : {}),
     ...(typeof merged['memoryUsableGB'] === 'number' ? { memoryUsableGB: merged['memoryUsableGB'] } : {}),
     ...(typeof merged['vendor'] === 'string' ? { vendor: merged['vendor'] } : {}),
+    ...(typeof merged['memoryType'] === 'string' ? { memoryType: merged['memoryType'] } : {}),
     ...(typeof merged['memoryType'] === 'string' ? { memoryType: merged['memoryType'] } : {}),
     memoryBandwidthGBs: read.number('memoryBandwidthGBs', { min: 1 }) ?? 0,
     denseBf16Tflops: read.number('denseBf16Tflops', { min: 0.1 }) ?? 0,

@@ -36,7 +36,10 @@ function likeness(wanted: string, key: string): number {
   const shortest = Math.min(wanted.length, key.length);
   const edits = 1 - editDistance(wanted, key) / longest;
   if (shortest < 3) return edits;
-  if (key.startsWith(wanted) || wanted.startsWith(key)) return Math.max(edits, 0.7 + (0.2 * shortest) / longest);
-  if (key.includes(wanted) || wanted.includes(key)) return Math.max(edits, 0.5 + (0.2 * shortest) / longest);
+  const share = shortest / longest;
+  // A name cut short is likelier than one with something added.
+  if (key.startsWith(wanted)) return Math.max(edits, 0.8 + 0.2 * share);
+  if (wanted.startsWith(key)) return Math.max(edits, 0.6 + 0.2 * share);
+  if (key.includes(wanted) || wanted.includes(key)) return Math.max(edits, 0.5 + 0.2 * share);
   return edits;
 }

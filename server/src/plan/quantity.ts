@@ -202,7 +202,7 @@ export function formatBytes(bytes: number): string {
 export function formatTokens(tokens: number): string {
   if (!Number.isFinite(tokens)) return NOT_A_FIGURE;
   if (Math.abs(tokens) < 9999.5) return tokens.toFixed(0);
-  return tokens < 0 ? `-${formatTokens(-tokens)}` : scaled(tokens / 1e3, ['k', 'M', 'G'], '');
+  return tokens < 0 ? `-${formatTokens(-tokens)}` : scaled(tokens / 1e3, ['k', 'M'], '');
 }
 
 function scaled(value: number, units: readonly string[], space: string): string {

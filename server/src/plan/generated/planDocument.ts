@@ -228,7 +228,7 @@ export interface ServingPlan {
              */
             memoryGB?: number;
             /**
-             * Kind of memory. For information.
+             * Kind of memory: HBM streams a smaller share of its datasheet bandwidth than GDDR does. Default: HBM from 1500 GB/s on.
              */
             memoryType?: string;
             /**
