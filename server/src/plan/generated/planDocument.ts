@@ -393,7 +393,7 @@ export interface ServingPlan {
        */
       asyncScheduling?: boolean;
       /**
-       * Keep the KV of shared prompt beginnings. Default: on with v1, off with v0. Not part of the prediction yet.
+       * Keep the KV of shared prompt beginnings, as vLLM v1 does by default. Not part of the prediction yet.
        */
       prefixCaching?: boolean;
       /**
