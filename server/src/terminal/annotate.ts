@@ -31,8 +31,9 @@ export function annotate(
     predictions.map((prediction) => ({ line: plan.anchor.start.line, text: headline(prediction, assessment) })),
   );
   const notes = [...hintNotes(file, lines, analysis, plans), ...plans.flatMap(resultNotes)];
-  const widest = Math.max(0, ...notes.map(({ line }) => lines.line(line).length));
-  const column = Math.min(widest + 2, rightmostNote);
+  // A line too long for a note beside it gets the note below, and pushes nobody else's to the right.
+  const lengths = notes.map(({ line }) => lines.line(line).length + 2).filter((length) => length <= rightmostNote);
+  const column = Math.max(24, ...lengths);
   const comment = (text: string): string => paint('cyan', text);
   // The line break that ends the last line starts none.
   const count = lines.line(lines.lineCount - 1) === '' ? lines.lineCount - 1 : lines.lineCount;

@@ -50,9 +50,18 @@ function missRows(before: Prediction, after: Prediction): readonly Row[] {
     ['Miss either', 'any'],
   ] as const;
   if (before.violationRate === null && after.violationRate === null) return [];
-  return parts.map(([name, key]) =>
+  const rows = parts.map(([name, key]) =>
     compared(name, before.violationRate?.[key], after.violationRate?.[key], formatPercent, percentagePoints),
   );
+  const spread = [before, after].map((prediction) => formatInterval(prediction.violationRate?.interval ?? null));
+  return spread.every((text) => text === '') ? rows : [...rows, ['  10 more seeds', ...spread, '']];
+}
+
+/** The 95 % interval over ten further seeds, kept within what a share can be. */
+function formatInterval(interval: readonly [number, number] | null): string {
+  if (interval === null) return '';
+  const [low, high] = interval.map((bound) => formatPercent(Math.min(Math.max(bound, 0), 1)));
+  return low === high ? `${low}` : `${low} to ${high}`;
 }
 
 function throughputRows(before: Prediction, after: Prediction): readonly Row[] {
@@ -102,12 +111,14 @@ export function times(ratio: number): string {
 function percentagePoints(before: number, after: number): string {
   const points = (after - before) * 100;
   if (points === 0) return 'same';
-  return `${signed(points, Math.abs(points) < 1 ? 1 : 0)} points`;
+  const text = signed(points, Math.abs(points) < 0.95 ? 1 : 0);
+  return `${text} ${text.slice(1) === '1' ? 'point' : 'points'}`;
 }
 
 function relativeChange(before: number, after: number): string {
   if (before === after) return 'same';
-  if (before === 0) return '';
+  if (before === 0 || after === 0) return '';
+  if (after >= 2 * before) return `${times(after / before)} more`;
   const percent = (after / before - 1) * 100;
   return Math.abs(percent) < 0.5 ? 'same' : `${signed(percent, 0)} %`;
 }

@@ -30,7 +30,8 @@ export function describeDeployment({ model, gpu, gpusPerReplica, replicas }: Pla
 
 /** "100 requests", or how many of them were finished. */
 export function describeRequests({ requests, finished }: Prediction): string {
-  return finished === requests ? `${requests} requests` : `${finished} of ${requests} requests finished`;
+  const noun = requests === 1 ? 'request' : 'requests';
+  return finished === requests ? `${requests} ${noun}` : `${finished} of ${requests} ${noun} finished`;
 }
 
 /** Lines: headline, table of latencies, then memory, throughput, offload, provenance. */
@@ -43,9 +44,10 @@ export function describePrediction(plan: Plan, prediction: Prediction, layout: L
     `seed ${prediction.seed}`,
   ];
   const verdict = paint(verdictStyle(prediction.verdict), VERDICT_WORDS[prediction.verdict]);
+  if (prediction.verdict === 'does-not-fit')
+    return [paint('bold', title.join(' · ')), verdict, '', ...details(prediction, layout)];
   const miss = prediction.violationRate;
-  const share =
-    miss === null || prediction.verdict === 'does-not-fit' ? '' : `: ${missShare(miss)} of the requests miss it`;
+  const share = miss === null ? '' : ` · ${missShare(miss)} of the requests miss the SLO`;
   return [
     paint('bold', title.join(' · ')),
     `${verdict}${share}`,

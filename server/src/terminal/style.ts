@@ -26,18 +26,22 @@ export function printable(text: string): string {
   return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, '·');
 }
 
+/** A figure and its unit, or a percent sign: they stay on one line. */
+const figureAndUnit = /(?<=\d) (?=(?:%|ms|s|min|h|[kMGTP]?B|tokens|requests?\b)(?![A-Za-z]))/g;
+const glue = '\u0000';
+
 /** Breaks at spaces; a word longer than the width keeps a line of its own. `indent` goes before every line. */
 export function wrap(text: string, columns: number, indent = ''): readonly string[] {
   const lines: string[] = [];
   let line = '';
-  for (const word of text.split(/ +/)) {
+  for (const word of text.replace(figureAndUnit, glue).split(/ +/)) {
     if (line !== '' && indent.length + line.length + 1 + word.length > columns) {
       lines.push(indent + line);
       line = word;
     } else line = line === '' ? word : `${line} ${word}`;
   }
   if (line !== '') lines.push(indent + line);
-  return lines;
+  return lines.map((each) => each.replaceAll(glue, ' '));
 }
 
 export interface Cell {

@@ -18,7 +18,7 @@ export const OPTIONS: Readonly<Record<CommandName, Readonly<Record<string, Optio
     json: { doc: 'print schema layerkv/result/v1 and nothing else' },
     policy: {
       value: 'vllm|layerkv|layerkv-no-slo|compare',
-      doc: "policy to run instead of the plan's own; compare: vllm, then layerkv",
+      doc: "policy to run instead of the plan's own (compare: both)",
     },
     seed: { value: 'N', doc: "seed instead of the plan's" },
     requests: { value: 'N', doc: "number of requests instead of the plan's" },

@@ -8,7 +8,7 @@ import type { SimulatedPlan } from './figures.ts';
 /** Above this share of the mean TTFT, waiting is what there is to explain. */
 const mostlyQueue = 0.5;
 /** Above this share of the KV pool in use on average, the pool is what requests wait for. */
-const poolIsFull = 0.6;
+const poolIsFull = 0.5;
 /** Factors closer to 1 than this are no change worth a sentence. */
 const noChange = 1.1;
 
@@ -37,7 +37,7 @@ function explainWaiting(simulated: SimulatedPlan, prediction: Prediction): reado
   const layers = plan.model.value.shape.layers;
   const held = tokensOfARequest(simulated, prediction);
   const poolTokens = prediction.memory.kvTokens;
-  if (poolShareInUse(simulated, prediction) < poolIsFull) {
+  if (prediction.preemptions === 0 && poolShareInUse(simulated, prediction) < poolIsFull) {
     return [
       `${name}: ${share} of the mean TTFT is queueing, and not for want of memory: prompts wait for the GPU's time ` +
         `(one prefill of ${formatTokens(assessment.meanPromptTokens)} tokens takes ` +
@@ -65,7 +65,9 @@ function explainChange(simulated: SimulatedPlan, before: Prediction, after: Pred
   const gain = before.ttftMs.mean / after.ttftMs.mean;
   const sentences: string[] = [];
   const { offload } = after;
-  if (offload !== null) {
+  if (offload !== null && offload.deviceToHostBytes === 0) {
+    sentences.push(`${name} has nothing to move: every prompt finds room on the GPU.`);
+  } else if (offload !== null) {
     const moved = offload.layers - offload.retainedLayers;
     const hidden =
       offload.hiddenShare === null
@@ -79,7 +81,8 @@ function explainChange(simulated: SimulatedPlan, before: Prediction, after: Pred
   const from = formatDurationMs(before.ttftMs.mean);
   const to = formatDurationMs(after.ttftMs.mean);
   if (gain >= noChange) sentences.push(`Mean TTFT falls from ${from} to ${to}, ${times(gain)} shorter.`);
-  else if (gain <= 1 / noChange) sentences.push(`Mean TTFT rises from ${from} to ${to}.`);
+  else if (gain <= 1 / noChange)
+    sentences.push(`Mean TTFT rises from ${from} to ${to}${reasonForLoss(simulated, before, after)}.`);
   else sentences.push(`Mean TTFT stays about the same (${from}, ${to}): ${reasonForNoGain(before, after)}`);
   return [...sentences, ...explainPrice(simulated, before, after)];
 }
@@ -90,24 +93,34 @@ function reasonForNoGain(before: Prediction, after: Prediction): string {
   return 'what it saves in the queue it spends elsewhere.';
 }
 
+function reasonForLoss({ plan }: SimulatedPlan, before: Prediction, after: Prediction): string {
+  const limitMs = plan.slo.tpotMs.value;
+  if (after.policy !== 'layerkv' || limitMs === null || before.tpotMs === null || after.tpotMs === null) return '';
+  if ((after.queueShare ?? 0) <= (before.queueShare ?? 0)) return '';
+  return (
+    `: its scheduler holds prefills back to protect the TPOT SLO of ${formatDurationMs(limitMs)} ` +
+    `(p99 ${formatDurationMs(before.tpotMs.p99)} → ${formatDurationMs(after.tpotMs.p99)})`
+  );
+}
+
 function explainPrice({ plan }: SimulatedPlan, before: Prediction, after: Prediction): readonly string[] {
   if (before.tpotMs === null || after.tpotMs === null) return [];
   const from = formatDurationMs(before.tpotMs.mean);
   const to = formatDurationMs(after.tpotMs.mean);
   if (after.tpotMs.mean < before.tpotMs.mean * noChange) return [];
   const limitMs = plan.slo.tpotMs.value;
-  const parked =
-    after.offload !== null && after.offload.parkedS > 0 && after.finished > 0
-      ? `; after its first token a request waits ${formatDurationMs((after.offload.parkedS / after.finished) * 1000)} on ` +
-        'average for its KV to come back'
-      : '';
+  const missed = after.violationRate?.tpot ?? 0;
   const limit =
     limitMs === null
       ? ''
-      : after.tpotMs.mean <= limitMs
-        ? `, within the SLO of ${formatDurationMs(limitMs)}`
-        : `, above the SLO of ${formatDurationMs(limitMs)}`;
-  return [`The price is TPOT: ${from} → ${to} on average${limit}${parked}.`];
+      : `; ${missed === 0 ? 'no request misses' : `${formatPercent(missed)} of the requests miss`} the SLO of ${formatDurationMs(limitMs)}`;
+  const price = `The price is TPOT: ${from} → ${to} on average${limit}.`;
+  const parkedS = after.offload === null || after.finished === 0 ? 0 : after.offload.parkedS / after.finished;
+  if (parkedS === 0) return [price];
+  return [
+    price,
+    `After its first token a request waits ${formatDurationMs(parkedS * 1000)} on average until its KV fits on the GPU again.`,
+  ];
 }
 
 /** Mean prompt and mean output of the requests that were simulated, tokens. */

@@ -87,6 +87,12 @@ describe('terminal: layout', () => {
     assert.deepEqual(wrap('a-very-long-word b', 5), ['a-very-long-word', 'b']);
   });
 
+  it('keeps a figure and its unit on one line', () => {
+    assert.deepEqual(wrap('it took 12.3 s here', 12), ['it took', '12.3 s here']);
+    assert.deepEqual(wrap('miss 97 % of it', 7), ['miss', '97 % of', 'it']);
+    assert.deepEqual(wrap('in 3 steps', 6), ['in 3', 'steps']);
+  });
+
   it('aligns the first column left and the others right, colours not counted', () => {
     const rows = [
       ['x', { text: '1', style: 'red' as const }],
