@@ -109,9 +109,12 @@ function validated(root: YamlMap, what: 'plan' | 'defaults'): readonly Problem[]
 /** Drops what reading has already told, in better words, of the same place. */
 function notToldBy(told: readonly Problem[], problems: readonly Problem[]): readonly Problem[] {
   const errors = told.filter((problem) => problem.severity === 'error');
-  return problems.filter(({ rule, range }) => {
+  return problems.filter(({ rule, message, range }) => {
     if (rule === 'unknown-key') return !errors.some((error) => sameRange(error.range, range));
-    return !errors.some((error) => within(error.range, range) || within(range, error.range));
+    // Several keys may be missing at one place: only the same one is told already.
+    const missing = rule === 'missing-key' ? (/^`[^`]+/.exec(message)?.[0] ?? '') : '';
+    const same = (error: Problem): boolean => error.message.includes(missing);
+    return !errors.some((error) => same(error) && (within(error.range, range) || within(range, error.range)));
   });
 }
 

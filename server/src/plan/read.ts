@@ -63,7 +63,8 @@ export class Reader {
   stated<T>(entry: YamlEntry, parse: Parser<T>): Located<T> | null {
     const parsed = parse(entry.value);
     if (parsed.ok) return { value: parsed.value, range: entry.value.range, keyRange: entry.keyRange, origin: 'stated' };
-    this.fail(parsed, entry.value.range);
+    // What is missing is nowhere in the value: the key that lacks it is the place.
+    this.fail(parsed, parsed.rule === 'missing-key' ? entry.keyRange : entry.value.range);
     return null;
   }
 
@@ -179,6 +180,30 @@ export function list(words: readonly string[]): string {
 export function shorten(value: string): string {
   const line = value.replace(/\s+/g, ' ').trim();
   return line.length > 60 ? `${line.slice(0, 57)}...` : line;
+}
+
+/** A key inside a value that is read as a whole: failures carry their own place. */
+export function field<T>(map: YamlNode, key: string, parse: Parser<T>): Parsed<T> {
+  const entry = entryOf(map, key);
+  if (entry === undefined || isEmpty(entry.value)) {
+    const failure: Failure = {
+      ok: false,
+      rule: 'missing-key',
+      message: `\`${key}\` is missing here. Add \`${key}: …\`.`,
+    };
+    return entry === undefined ? failure : { ...failure, range: entry.keyRange };
+  }
+  return located(entry.value, parse(entry.value));
+}
+
+/** The same, its failure placed at `node`. */
+export function located<T>(node: YamlNode, parsed: Parsed<T>): Parsed<T> {
+  return parsed.ok ? parsed : at(node, parsed);
+}
+
+/** A failure that has no place of its own yet, placed at `node`. */
+export function at(node: YamlNode, failure: Failure): Failure {
+  return { ...failure, range: failure.range ?? node.range };
 }
 
 function quantity(

@@ -3,7 +3,6 @@ import type { Path } from '../text/tree.ts';
 
 /** The JSON Schema (draft-07) keywords that are used here. */
 export interface JsonSchema {
-  readonly $ref?: string;
   readonly type?: string | readonly string[];
   readonly title?: string;
   readonly description?: string;
@@ -20,13 +19,12 @@ export interface JsonSchema {
   readonly anyOf?: readonly JsonSchema[];
   readonly oneOf?: readonly JsonSchema[];
   readonly allOf?: readonly JsonSchema[];
-  readonly definitions?: Readonly<Record<string, JsonSchema>>;
 }
 
-/** Every subschema that may describe the value at `path`, alternatives and references followed, outermost first. */
+/** Every subschema that may describe the value at `path`, alternatives followed, outermost first. */
 export function schemasAt(root: JsonSchema, path: Path): readonly JsonSchema[] {
-  let here = spread(root, root);
-  for (const step of path) here = here.flatMap((schema) => stepInto(root, schema, step));
+  let here = spread(root);
+  for (const step of path) here = here.flatMap((schema) => stepInto(schema, step));
   return here;
 }
 
@@ -35,35 +33,25 @@ export function knownKeys(root: JsonSchema, path: Path): readonly string[] {
   return [...new Set(schemasAt(root, path).flatMap((schema) => Object.keys(schema.properties ?? {})))];
 }
 
-function stepInto(root: JsonSchema, schema: JsonSchema, step: string | number): readonly JsonSchema[] {
+function stepInto(schema: JsonSchema, step: string | number): readonly JsonSchema[] {
   if (typeof step === 'number') {
     const { items } = schema;
     if (items === undefined) return [];
     const item = isList(items) ? items[step] : items;
-    return item === undefined ? [] : spread(root, item);
+    return item === undefined ? [] : spread(item);
   }
   const named = Object.hasOwn(schema.properties ?? {}, step) ? schema.properties?.[step] : undefined;
-  if (named !== undefined) return spread(root, named);
+  if (named !== undefined) return spread(named);
   const patterned = Object.entries(schema.patternProperties ?? {}).find(([pattern]) => new RegExp(pattern).test(step));
-  if (patterned !== undefined) return spread(root, patterned[1]);
+  if (patterned !== undefined) return spread(patterned[1]);
   const other = schema.additionalProperties;
-  return typeof other === 'object' ? spread(root, other) : [];
+  return typeof other === 'object' ? spread(other) : [];
 }
 
-/** The schema itself and all it refers to or chooses from. The project's schemas do not refer to themselves. */
-function spread(root: JsonSchema, schema: JsonSchema): readonly JsonSchema[] {
+/** The schema itself and all it chooses from. The plan's schema is written without `$ref`, for the sake of this walk. */
+function spread(schema: JsonSchema): readonly JsonSchema[] {
   const choices = [...(schema.allOf ?? []), ...(schema.anyOf ?? []), ...(schema.oneOf ?? [])];
-  const target = schema.$ref === undefined ? undefined : resolve(root, schema.$ref);
-  return [
-    schema,
-    ...(target === undefined ? [] : spread(root, target)),
-    ...choices.flatMap((each) => spread(root, each)),
-  ];
-}
-
-function resolve(root: JsonSchema, reference: string): JsonSchema | undefined {
-  const name = /^#\/definitions\/([^/]+)$/.exec(reference)?.[1];
-  return name === undefined ? undefined : root.definitions?.[name];
+  return [schema, ...choices.flatMap(spread)];
 }
 
 function isList(items: JsonSchema | readonly JsonSchema[]): items is readonly JsonSchema[] {

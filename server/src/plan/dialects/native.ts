@@ -1,5 +1,6 @@
 /** Our own format, `apiVersion: layerkv/v1`, `kind: ServingPlan`: text → draft → plan. */
 import type { LinearCost } from '../../engine/types.ts';
+import type { LineIndex } from '../../text/lines.ts';
 import { entryOf, type ParsedDocument, type YamlEntry, type YamlMap, type YamlNode } from '../../text/tree.ts';
 import type { Range } from '../../text/types.ts';
 import { byDefault, completePlan, type Draft, inferred } from '../draft.ts';
@@ -10,7 +11,7 @@ import type { DialectReader, DocumentReading, ReadContext } from './dialect.ts';
 import { readEngine } from './nativeEngine.ts';
 import { nativeFacts } from './nativeFacts.ts';
 import { readLayerKv } from './nativeLayerKv.ts';
-import { readHardware, readModel } from './nativeModel.ts';
+import { asBlock, readHardware, readModel } from './nativeModel.ts';
 import { readWorkload } from './nativeWorkload.ts';
 
 /** Reads documents that say `kind: ServingPlan` (or no kind yet); defaults documents hold no plan. */
@@ -23,7 +24,7 @@ export const native: DialectReader = {
   read: readNative,
 };
 
-async function readNative(document: ParsedDocument, { files }: ReadContext): Promise<DocumentReading> {
+async function readNative(document: ParsedDocument, context: ReadContext): Promise<DocumentReading> {
   const { root } = document;
   if (root?.kind !== 'map') return { problems: [], plans: [], workloads: [] };
   const workloads = [nativeFacts(root, document.index)];
@@ -37,14 +38,16 @@ async function readNative(document: ParsedDocument, { files }: ReadContext): Pro
   reportMissing(reader, spec, 'model', 'Add `model: {id: meta-llama/Llama-3.1-8B-Instruct}`.', specKey);
   reportMissing(reader, spec, 'hardware', 'Add `hardware: {gpu: L20}`.', specKey);
   const hardware = entryOf(spec, 'hardware');
+  if (hardware?.value.kind === 'scalar' && !isEmpty(hardware.value))
+    reader.fail(asBlock(hardware.value, 'gpu'), hardware.value.range);
   if (hardware?.value.kind === 'map') {
     reportMissing(reader, hardware.value, 'gpu', 'Add `gpu: L20`, or another GPU of the catalogue.', hardware.keyRange);
   }
   reportMissing(reader, spec, 'workload', 'Add `workload:` with `arrivals`, `input` and `output`.', specKey);
-  const draft = await readDraft(reader, document, root, spec, files);
-  const problems = [...reader.problems, ...checkRules(draft, root)];
-  const plan = completePlan(draft);
-  return { problems, plans: plan === null ? [] : [plan], workloads };
+  const draft = await readDraft(reader, document, root, spec, context);
+  const { problems, impossible } = checkRules(draft, root);
+  const plan = impossible ? null : completePlan(draft);
+  return { problems: [...reader.problems, ...problems], plans: plan === null ? [] : [plan], workloads };
 }
 
 async function readDraft(
@@ -52,7 +55,7 @@ async function readDraft(
   document: ParsedDocument,
   root: YamlMap,
   spec: YamlMap,
-  files: ReadContext['files'],
+  { files, lines }: ReadContext,
 ): Promise<Draft> {
   const parallelism = reader.section(spec, 'parallelism');
   const ranks = (key: string): Located<number> | null =>
@@ -69,7 +72,7 @@ async function readDraft(
     dialect: 'native',
     documentIndex: document.index,
     documentRange: document.range,
-    anchor: anchorOf(document.range),
+    anchor: anchorOf(document.range, lines),
     name: reader.value(
       reader.section(root, 'metadata'),
       'name',
@@ -171,7 +174,7 @@ function keyOrStart(root: YamlMap): Range {
   return root.entries[0]?.keyRange ?? root.range;
 }
 
-function anchorOf({ start, end }: Range): Range {
-  // The first line only: a lens and its squiggle must not span the document.
-  return { start, end: end.line === start.line ? end : { line: start.line + 1, character: 0 } };
+/** The first line only: a lens and its squiggle must not span the document. */
+function anchorOf({ start, end }: Range, lines: LineIndex): Range {
+  return { start, end: end.line === start.line ? end : { line: start.line, character: lines.line(start.line).length } };
 }

@@ -138,7 +138,7 @@ export function readEngine(reader: Reader, spec: YamlMap, needs: EngineNeeds): D
 const utilization: Parser<number> = (node) => {
   const parsed = numberIn({ min: -1e9, max: 1e9 })(node);
   if (!parsed.ok || (parsed.value > 0 && parsed.value <= 1)) return parsed;
-  const percent = parsed.value > 1 && parsed.value <= 100 ? ` Did you mean ${parsed.value / 100}?` : '';
+  const percent = parsed.value >= 5 && parsed.value <= 100 ? ` Did you mean ${parsed.value / 100}?` : '';
   return {
     ok: false,
     rule: 'utilization-out-of-range',

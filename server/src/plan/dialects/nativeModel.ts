@@ -3,7 +3,15 @@ import { findGpu, gpuFromObject, suggestGpus } from '../../catalog/gpus.ts';
 import { findModel, modelFromHfConfig, modelFromObject, suggestModels } from '../../catalog/models.ts';
 import type { Outcome } from '../../catalog/outcome.ts';
 import type { WeightDtype } from '../../engine/types.ts';
-import { entryOf, nodeAtPath, toData, type YamlEntry, type YamlMap, type YamlNode } from '../../text/tree.ts';
+import {
+  entryOf,
+  nodeAtPath,
+  toData,
+  type YamlEntry,
+  type YamlMap,
+  type YamlNode,
+  type YamlScalar,
+} from '../../text/tree.ts';
 import type { Files } from '../../text/types.ts';
 import { byDefault, inferred } from '../draft.ts';
 import {
@@ -60,9 +68,23 @@ export async function readModel(reader: Reader, spec: YamlMap, files: Files): Pr
   return { model, weightDtype };
 }
 
+/** A bare name where a block of keys belongs: `model: X` for `model: {id: X}`. */
+export function asBlock(node: YamlScalar, key: string): Failure {
+  const block = `{${key}: ${node.source}}`;
+  return {
+    ok: false,
+    rule: 'wrong-type',
+    message: `Write this as a block of keys: \`${shorten(block)}\`.`,
+    fixes: node.plain ? [replaceFix(node.range, block)] : [],
+  };
+}
+
 async function readShape(reader: Reader, entry: YamlEntry, files: Files): Promise<Located<CatalogModel> | null> {
   const section = entry.value;
-  if (section.kind !== 'map') return null;
+  if (section.kind !== 'map') {
+    if (section.kind === 'scalar' && !isEmpty(section)) reader.fail(asBlock(section, 'id'), section.range);
+    return null;
+  }
   const id = entryOf(section, 'id');
   if (id !== undefined && !isEmpty(id.value)) return reader.stated(id, modelByName);
   const config = entryOf(section, 'config');

@@ -1,17 +1,16 @@
 /** `spec.workload` of a plan: how requests arrive and how long they are, or a recorded trace of both. */
 import type { ArrivalProcess, LengthDistribution } from '../../engine/types.ts';
 import { parseTraceFile } from '../../engine/workload/traceFile.ts';
-import { entryOf, type YamlEntry, type YamlMap, type YamlNode } from '../../text/tree.ts';
+import { entryOf, type YamlMap } from '../../text/tree.ts';
 import type { Files } from '../../text/types.ts';
 import { byDefault, type Draft } from '../draft.ts';
 import {
-  type Failure,
+  field,
   integerIn,
   isEmpty,
   list,
   numberIn,
   oneOf,
-  type Parsed,
   type Parser,
   type Reader,
   shorten,
@@ -20,10 +19,10 @@ import {
   wrongType,
 } from '../read.ts';
 import type { Located, Plan } from '../types.ts';
+import { lengths, TOKENS } from './nativeLengths.ts';
 
 const MAX_REQUESTS = 1_000_000;
 const DEFAULT_REQUESTS = 100;
-const TOKENS = { min: 1, max: 100_000_000 };
 const RATE = { min: 1e-6, max: 1e6 };
 
 /** Reads the block; the trace file is the only thing that needs `files`. */
@@ -223,117 +222,3 @@ const arrivalRate: Parser<number> = (node) => {
   }
   return numberIn(RATE)(node);
 };
-
-const lengths: Parser<LengthDistribution> = (node) => {
-  if (node.kind !== 'map') return wrongType(node, 'a length such as {tokens: 2048}');
-  const forms = ['tokens', 'uniform', 'lognormal', 'percentiles'];
-  const [form, second] = node.entries.filter((entry) => forms.includes(entry.key));
-  if (form === undefined) {
-    return {
-      ok: false,
-      rule: 'missing-key',
-      message: `Say how long the requests are: ${list(forms.map((each) => `\`${each}\``))}, for example {tokens: 2048}.`,
-    };
-  }
-  if (second !== undefined) {
-    return {
-      ok: false,
-      rule: 'unknown-key',
-      message: `\`${second.key}\` and \`${form.key}\` exclude each other. Keep one of them.`,
-      range: second.keyRange,
-    };
-  }
-  switch (form.key) {
-    case 'tokens': {
-      const tokens = field(node, 'tokens', tokensIn(TOKENS));
-      return tokens.ok ? { ok: true, value: { kind: 'fixed', tokens: tokens.value } } : tokens;
-    }
-    case 'uniform':
-      return uniform(form.value);
-    case 'lognormal': {
-      const median = field(form.value, 'median', tokensIn(TOKENS));
-      if (!median.ok) return median;
-      const sigma = field(form.value, 'sigma', numberIn({ min: 0, max: 5 }));
-      return sigma.ok ? { ok: true, value: { kind: 'lognormal', median: median.value, sigma: sigma.value } } : sigma;
-    }
-    default:
-      return percentiles(form.value, entryOf(node, 'mean'));
-  }
-};
-
-function uniform(node: YamlNode): Parsed<LengthDistribution> {
-  if (node.kind !== 'sequence' || node.items.length !== 2)
-    return at(node, wrongType(node, 'the shortest and the longest length, such as [128, 2048]'));
-  const [min, max] = node.items.map((item) => located(item, tokensIn(TOKENS)(item)));
-  if (min === undefined || max === undefined) return at(node, wrongType(node, 'two lengths'));
-  if (!min.ok) return min;
-  if (!max.ok) return max;
-  if (min.value > max.value) {
-    return at(node, {
-      ok: false,
-      rule: 'out-of-range',
-      message: `The shortest length comes first: write [${max.value}, ${min.value}].`,
-    });
-  }
-  return { ok: true, value: { kind: 'uniform', min: min.value, max: max.value } };
-}
-
-function percentiles(node: YamlNode, meanEntry: YamlEntry | undefined): Parsed<LengthDistribution> {
-  if (node.kind !== 'map' || node.entries.length === 0)
-    return at(node, wrongType(node, 'percentiles such as {p50: 900, p99: 4000, max: 8000}'));
-  const points: (readonly [number, number, YamlEntry])[] = [];
-  for (const entry of node.entries) {
-    const share = entry.key === 'max' ? 1 : Number(/^p(\d{1,2}(?:\.\d+)?)$/.exec(entry.key)?.[1] ?? Number.NaN) / 100;
-    if (!(share > 0 && share <= 1)) {
-      return {
-        ok: false,
-        rule: 'unknown-key',
-        message: `\`${shorten(entry.key)}\` is no percentile. Write p50, p99, p99.9 or max.`,
-        range: entry.keyRange,
-      };
-    }
-    const tokens = located(entry.value, tokensIn(TOKENS)(entry.value));
-    if (!tokens.ok) return tokens;
-    points.push([share, tokens.value, entry]);
-  }
-  points.sort((a, b) => a[0] - b[0]);
-  for (const [i, point] of points.entries()) {
-    const below = points[i - 1];
-    if (below !== undefined && below[1] > point[1]) {
-      return at(point[2].value, {
-        ok: false,
-        rule: 'out-of-range',
-        message: `\`${point[2].key}\` (${point[1]}) is shorter than \`${below[2].key}\` (${below[1]}). Higher percentiles are at least as long.`,
-      });
-    }
-  }
-  const mean =
-    meanEntry === undefined ? null : located(meanEntry.value, numberIn({ min: 1, max: TOKENS.max })(meanEntry.value));
-  if (mean !== null && !mean.ok) return mean;
-  return {
-    ok: true,
-    value: { kind: 'percentiles', points: points.map(([share, tokens]) => [share, tokens]), mean: mean?.value ?? null },
-  };
-}
-
-/** A key inside a value that is read as a whole: failures carry their own place. */
-function field<T>(map: YamlNode, key: string, parse: Parser<T>): Parsed<T> {
-  const entry = entryOf(map, key);
-  if (entry === undefined || isEmpty(entry.value)) {
-    const failure: Failure = {
-      ok: false,
-      rule: 'missing-key',
-      message: `\`${key}\` is missing here. Add \`${key}: …\`.`,
-    };
-    return entry === undefined ? failure : { ...failure, range: entry.keyRange };
-  }
-  return located(entry.value, parse(entry.value));
-}
-
-function located<T>(node: YamlNode, parsed: Parsed<T>): Parsed<T> {
-  return parsed.ok ? parsed : at(node, parsed);
-}
-
-function at(node: YamlNode, failure: Failure): Failure {
-  return { ...failure, range: failure.range ?? node.range };
-}

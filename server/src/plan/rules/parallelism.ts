@@ -4,6 +4,7 @@ import { changeTo, placeOf, type Rule, relatedTo } from './rule.ts';
 const headsDivide: Rule = {
   id: 'tp-does-not-divide-heads',
   severity: 'error',
+  impossible: true,
   summary: 'Tensor parallel must divide the attention heads of the model.',
   check: ({ draft }) => {
     const { tensor, model } = draft;
@@ -26,6 +27,7 @@ const headsDivide: Rule = {
 const kvHeadsDivide: Rule = {
   id: 'tp-against-kv-heads',
   severity: 'error',
+  impossible: true,
   summary: 'Tensor parallel must divide the KV heads, or be a multiple of them (they are then replicated).',
   check: ({ draft }) => {
     const { tensor, model } = draft;
@@ -63,6 +65,7 @@ const kvHeadsDivide: Rule = {
 const pipelineLayers: Rule = {
   id: 'pipeline-against-layers',
   severity: 'error',
+  impossible: true,
   summary: 'Pipeline stages need at least one layer each; uneven stages wait for the longest.',
   check: ({ draft }) => {
     const { pipeline, model } = draft;
@@ -117,6 +120,7 @@ const gpusMatch: Rule = {
 const expertSize: Rule = {
   id: 'expert-parallel-size',
   severity: 'error',
+  impossible: true,
   summary: 'Expert parallel is 1 (off) or tensor × data.',
   check: ({ draft }) => {
     const { expert, tensor, data, model } = draft;

@@ -25,6 +25,8 @@ export interface Rule {
   readonly severity: Severity;
   /** One line: what it is about. */
   readonly summary: string;
+  /** Its errors are deployments that cannot be computed at all, such as half a head a rank. */
+  readonly impossible?: true;
   readonly check: (context: RuleContext) => readonly Finding[];
 }
 

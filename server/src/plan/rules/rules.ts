@@ -31,11 +31,23 @@ export const ruleTable: readonly RuleInfo[] = [
   ...RULES.map(({ id, severity, summary }) => ({ id, severity, summary })),
 ];
 
+/** What the rules say of one document. */
+export interface RuleResult {
+  readonly problems: readonly Problem[];
+  /** A rule found that this deployment cannot exist: there is nothing to simulate. */
+  readonly impossible: boolean;
+}
+
 /** Runs every rule over one document. */
-export function checkRules(draft: Draft, root: YamlMap): readonly Problem[] {
-  return RULES.flatMap((rule) =>
-    rule
-      .check({ draft, root })
-      .map((finding) => ({ rule: rule.id, ...finding, severity: finding.severity ?? rule.severity })),
-  );
+export function checkRules(draft: Draft, root: YamlMap): RuleResult {
+  const problems: Problem[] = [];
+  let impossible = false;
+  for (const rule of RULES) {
+    for (const finding of rule.check({ draft, root })) {
+      const severity = finding.severity ?? rule.severity;
+      problems.push({ rule: rule.id, ...finding, severity });
+      if (severity === 'error' && rule.impossible === true) impossible = true;
+    }
+  }
+  return { problems, impossible };
 }

@@ -7,6 +7,8 @@ const noSlo: Rule = {
   summary: 'Without objectives there is no violation rate, and LayerKV’s scheduler has nothing to keep.',
   check: ({ draft }) => {
     const { ttftMs, tpotMs } = draft.slo;
+    // Not yet advice where the plan itself is still incomplete.
+    if (draft.model === null || draft.gpu === null || draft.workload.arrivals === null) return [];
     if (ttftMs === null || tpotMs === null || ttftMs.value !== null || tpotMs.value !== null) return [];
     return [
       {

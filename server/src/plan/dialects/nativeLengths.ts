@@ -1,0 +1,100 @@
+/** Length distributions of a plan: `{tokens}`, `{uniform}`, `{lognormal}`, `{percentiles, mean}`. */
+import type { LengthDistribution } from '../../engine/types.ts';
+import { entryOf, type YamlEntry, type YamlNode } from '../../text/tree.ts';
+import { at, field, list, located, numberIn, type Parsed, type Parser, shorten, tokensIn, wrongType } from '../read.ts';
+
+/** Longest length that is taken, tokens: beyond every context window. */
+export const TOKENS = { min: 1, max: 100_000_000 };
+
+/** Reads one distribution. */
+export const lengths: Parser<LengthDistribution> = (node) => {
+  if (node.kind !== 'map') return wrongType(node, 'a length such as {tokens: 2048}');
+  const forms = ['tokens', 'uniform', 'lognormal', 'percentiles'];
+  const [form, second] = node.entries.filter((entry) => forms.includes(entry.key));
+  if (form === undefined) {
+    return {
+      ok: false,
+      rule: 'missing-key',
+      message: `Say how long the requests are: ${list(forms.map((each) => `\`${each}\``))}, for example {tokens: 2048}.`,
+    };
+  }
+  if (second !== undefined) {
+    return {
+      ok: false,
+      rule: 'unknown-key',
+      message: `\`${second.key}\` and \`${form.key}\` exclude each other. Keep one of them.`,
+      range: second.keyRange,
+    };
+  }
+  switch (form.key) {
+    case 'tokens': {
+      const tokens = field(node, 'tokens', tokensIn(TOKENS));
+      return tokens.ok ? { ok: true, value: { kind: 'fixed', tokens: tokens.value } } : tokens;
+    }
+    case 'uniform':
+      return uniform(form.value);
+    case 'lognormal': {
+      const median = field(form.value, 'median', tokensIn(TOKENS));
+      if (!median.ok) return median;
+      const sigma = field(form.value, 'sigma', numberIn({ min: 0, max: 5 }));
+      return sigma.ok ? { ok: true, value: { kind: 'lognormal', median: median.value, sigma: sigma.value } } : sigma;
+    }
+    default:
+      return percentiles(form.value, entryOf(node, 'mean'));
+  }
+};
+
+function uniform(node: YamlNode): Parsed<LengthDistribution> {
+  if (node.kind !== 'sequence' || node.items.length !== 2)
+    return at(node, wrongType(node, 'the shortest and the longest length, such as [128, 2048]'));
+  const [min, max] = node.items.map((item) => located(item, tokensIn(TOKENS)(item)));
+  if (min === undefined || max === undefined) return at(node, wrongType(node, 'two lengths'));
+  if (!min.ok) return min;
+  if (!max.ok) return max;
+  if (min.value > max.value) {
+    return at(node, {
+      ok: false,
+      rule: 'out-of-range',
+      message: `The shortest length comes first: write [${max.value}, ${min.value}].`,
+    });
+  }
+  return { ok: true, value: { kind: 'uniform', min: min.value, max: max.value } };
+}
+
+function percentiles(node: YamlNode, meanEntry: YamlEntry | undefined): Parsed<LengthDistribution> {
+  if (node.kind !== 'map' || node.entries.length === 0)
+    return at(node, wrongType(node, 'percentiles such as {p50: 900, p99: 4000, max: 8000}'));
+  const points: (readonly [number, number, YamlEntry])[] = [];
+  for (const entry of node.entries) {
+    const share = entry.key === 'max' ? 1 : Number(/^p(\d{1,2}(?:\.\d+)?)$/.exec(entry.key)?.[1] ?? Number.NaN) / 100;
+    if (!(share > 0 && share <= 1)) {
+      return {
+        ok: false,
+        rule: 'unknown-key',
+        message: `\`${shorten(entry.key)}\` is no percentile. Write p50, p99, p99.9 or max.`,
+        range: entry.keyRange,
+      };
+    }
+    const tokens = located(entry.value, tokensIn(TOKENS)(entry.value));
+    if (!tokens.ok) return tokens;
+    points.push([share, tokens.value, entry]);
+  }
+  points.sort((a, b) => a[0] - b[0]);
+  for (const [i, point] of points.entries()) {
+    const below = points[i - 1];
+    if (below !== undefined && below[1] > point[1]) {
+      return at(point[2].value, {
+        ok: false,
+        rule: 'out-of-range',
+        message: `\`${point[2].key}\` (${point[1]}) is shorter than \`${below[2].key}\` (${below[1]}). Higher percentiles are at least as long.`,
+      });
+    }
+  }
+  const mean =
+    meanEntry === undefined ? null : located(meanEntry.value, numberIn({ min: 1, max: TOKENS.max })(meanEntry.value));
+  if (mean !== null && !mean.ok) return mean;
+  return {
+    ok: true,
+    value: { kind: 'percentiles', points: points.map(([share, tokens]) => [share, tokens]), mean: mean?.value ?? null },
+  };
+}
