@@ -1,9 +1,9 @@
 /** The sentences that several features share, so that lens, hover, status and report say the same of the same thing. */
 import type { ArrivalProcess, LengthDistribution, Policy } from '../engine/types.ts';
 import type { Assessment } from '../forecast/assess.ts';
+import { planPolicy } from '../forecast/input.ts';
 import type { Prediction, Verdict } from '../forecast/types.ts';
 import { formatBytes, formatDurationMs, formatPercent, formatTokens } from '../plan/quantity.ts';
-import type { Plan } from '../plan/types.ts';
 import type { WorkloadView } from './view.ts';
 
 /** Makes text that came from a file safe inside Markdown: no links, no HTML, no tables of its own, one line. */
@@ -33,12 +33,6 @@ export const VERDICT_WORDS: Readonly<Record<Verdict, string>> = {
   violated: 'SLO violated',
   met: 'SLO met',
 };
-
-/** The policy that the plan itself asks for. */
-export function policyOf(plan: Plan): Policy {
-  if (!plan.layerkv.enabled.value) return 'vllm';
-  return plan.layerkv.sloAware.value ? 'layerkv' : 'layerkv-no-slo';
-}
 
 /** "Poisson, 1 request/s". */
 export function describeArrivals(process: ArrivalProcess): string {
@@ -95,14 +89,7 @@ export function missShare(rate: NonNullable<Prediction['violationRate']>): strin
 /** One line on a finished prediction: "vLLM · TTFT p99 26.5 s · 74 % (69 to 79 %) miss SLO · saturated". */
 export function headline(prediction: Prediction, assessment: Assessment | null): string {
   const parts: string[] = [POLICY_NAMES[prediction.policy]];
-  if (prediction.verdict === 'does-not-fit') {
-    const missing = assessment?.shortfallBytesPerGpu ?? 0;
-    return [
-      ...parts,
-      VERDICT_WORDS['does-not-fit'],
-      ...(missing > 0 ? [`${formatBytes(missing)} missing per GPU`] : []),
-    ].join(' · ');
-  }
+  if (prediction.verdict === 'does-not-fit') return [...parts, ...whyNotFitting(assessment)].join(' · ');
   if (prediction.ttftMs !== null) parts.push(`TTFT p99 ${formatDurationMs(prediction.ttftMs.p99)}`);
   if (prediction.violationRate === null) {
     if (prediction.tpotMs !== null) parts.push(`TPOT p99 ${formatDurationMs(prediction.tpotMs.p99)}`);
@@ -113,6 +100,12 @@ export function headline(prediction: Prediction, assessment: Assessment | null):
     parts.push(VERDICT_WORDS[prediction.verdict]);
   }
   return parts.join(' · ');
+}
+
+function whyNotFitting(assessment: Assessment | null): string[] {
+  if (assessment === null || assessment.oneSequenceFits) return [VERDICT_WORDS['does-not-fit']];
+  if (assessment.fits) return ['does not start', 'no room for one full-length sequence'];
+  return [VERDICT_WORDS['does-not-fit'], `${formatBytes(assessment.shortfallBytesPerGpu)} missing per GPU`];
 }
 
 /** What the headline lens says, whatever the state of the simulation. */
@@ -126,7 +119,7 @@ export function headlineOf({ simulation, assessment, plan }: WorkloadView): stri
       return `simulation failed: ${simulation.message}`;
     case 'off':
       return assessment === null
-        ? POLICY_NAMES[policyOf(plan)]
-        : `${POLICY_NAMES[policyOf(plan)]} · room for ${formatTokens(assessment.memory.kvTokens)} tokens of KV cache`;
+        ? POLICY_NAMES[planPolicy(plan)]
+        : `${POLICY_NAMES[planPolicy(plan)]} · room for ${formatTokens(assessment.memory.kvTokens)} tokens of KV cache`;
   }
 }
