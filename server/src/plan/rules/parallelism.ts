@@ -126,6 +126,7 @@ const expertSize: Rule = {
     const { expert, tensor, data, model } = draft;
     if (expert === null || tensor === null || data === null || expert.value === 1) return [];
     const size = tensor.value * data.value;
+    const advised = model !== null && model.value.shape.moe === undefined ? 1 : size;
     const range = placeOf(draft, expert);
     if (expert.value !== size) {
       return [
@@ -133,7 +134,7 @@ const expertSize: Rule = {
           message: `Expert parallel ${expert.value} is neither 1 (off) nor tensor × data = ${size}, the only sizes vLLM has. Use 1 or ${size}.`,
           range,
           ...relatedTo(range, ['tensor', tensor], ['data', data]),
-          ...changeTo(expert, String(size), `Set expert parallel to ${size}`),
+          ...changeTo(expert, String(advised), `Set expert parallel to ${advised}`),
         },
       ];
     }
