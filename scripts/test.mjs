@@ -52,7 +52,9 @@ function finish() {
 const projects = ['tsconfig.json', 'extension/src/report/page/tsconfig.json'];
 
 const tsc = (project) => runNode('node_modules/typescript/bin/tsc', ['-p', project]);
-const biome = () => runNode('node_modules/@biomejs/biome/bin/biome', ['ci']);
+// In a file or a pipe its colours would be thousands of escape sequences.
+const biome = () =>
+  runNode('node_modules/@biomejs/biome/bin/biome', ['ci', ...(process.stdout.isTTY ? [] : ['--colors=off'])]);
 
 async function build() {
   const { buildProduct, buildTests } = await import('./build.mjs');

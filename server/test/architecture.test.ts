@@ -15,7 +15,9 @@ interface Import {
 }
 
 /** Rooms in the order in which data flows; a room may use those before it, never those after it. */
-const rooms = ['text', 'engine', 'catalog', 'plan', 'forecast', 'language'] as const;
+const rooms = ['text', 'engine', 'catalog', 'plan', 'forecast', 'simulation', 'language'] as const;
+/** Where a room touches the process it runs in: these stand at its door, and no other room may import them. */
+const isDoor = (path: string): boolean => /^server\/src\/simulation\/node[A-Z]\w*\.ts$/.test(path);
 type Room = (typeof rooms)[number];
 
 const earlier: Readonly<Record<Room, readonly Room[]>> = {
@@ -24,7 +26,8 @@ const earlier: Readonly<Record<Room, readonly Room[]>> = {
   catalog: ['text', 'engine'],
   plan: ['text', 'engine', 'catalog'],
   forecast: ['text', 'engine', 'catalog', 'plan'],
-  language: ['text', 'engine', 'catalog', 'plan', 'forecast'],
+  simulation: ['text', 'engine', 'catalog', 'plan', 'forecast'],
+  language: ['text', 'engine', 'catalog', 'plan', 'forecast', 'simulation'],
 };
 
 /** Packages that run in a web worker as well as in Node. */
@@ -54,18 +57,19 @@ const target = (path: string, from: string): string => posix.join(posix.dirname(
 
 function importViolations({ path, text }: Source): readonly string[] {
   const room = roomOf(path);
-  if (!isRoom(room)) return [];
+  if (!isRoom(room) || isDoor(path)) return [];
   return importsOf(text).flatMap(({ from, typeOnly }) => {
     const complaint = `${path} imports ${from}`;
     if (!from.startsWith('.')) return portablePackages[room]?.includes(from) ? [] : [complaint];
     const to = target(path, from);
     const there = roomOf(to);
+    if (isDoor(to)) return [complaint];
     if (there === room || (isRoom(there) && earlier[room].includes(there))) return [];
     // What both sides say to each other and the repository's data are no room.
-    if (room === 'language' && to === 'server/src/protocol.ts') return [];
+    if ((room === 'language' || room === 'simulation') && to === 'server/src/protocol.ts') return [];
     if (room !== 'engine' && to.startsWith('schemas/')) return [];
     // The vocabulary of a later room may be spoken; the engine speaks its own only.
-    if (room !== 'engine' && typeOnly && /\/types\.ts$/.test(to)) return [];
+    if (room !== 'engine' && typeOnly && /\/(?:types|view)\.ts$/.test(to)) return [];
     return [complaint];
   });
 }
@@ -92,7 +96,7 @@ function reachViolations({ path, text }: Source): readonly string[] {
 
 /** Same input, same seed → the same bytes: neither a clock nor chance from outside. */
 function clockViolations({ path, text }: Source): readonly string[] {
-  if (!isRoom(roomOf(path))) return [];
+  if (!isRoom(roomOf(path)) || isDoor(path)) return [];
   const found = code(text).match(/\b(?:Math\.random|Date\.now|new Date|performance\.now|setTimeout|setInterval)\b/);
   return found === null ? [] : [`${path} uses ${found[0]}`];
 }
@@ -202,6 +206,7 @@ describe('architecture', () => {
         'server/src/plan/rules/a.ts',
         "import { assess } from '../../forecast/assess.ts';",
       ],
+      ['a door', importViolations, 'server/src/language/a.ts', "import { nodePort } from '../simulation/nodePort.ts';"],
       ['a re-export', importViolations, 'server/src/text/a.ts', "export { hover } from '../language/hover.ts';"],
       ['a lazy import', importViolations, 'server/src/text/a.ts', "const fs = await import('node:fs');"],
       [
