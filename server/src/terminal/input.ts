@@ -1,6 +1,8 @@
 /** Reading files for the terminal program. Whatever goes wrong comes back in words. */
 import { readFile, stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { createNodeFiles } from '../simulation/nodeFiles.ts';
 import type { Files } from '../text/types.ts';
 import type { ReadResult } from './io.ts';
 
@@ -30,15 +32,11 @@ export async function readText(path: string): Promise<ReadResult> {
   }
 }
 
+const filesBesideUri = createNodeFiles();
+
 /** Reads what the document at `documentPath` names (traces, model configurations), from the document's folder. */
 export function filesBeside(documentPath: string): Files {
-  const folder = dirname(resolve(documentPath));
-  return {
-    async readText(path) {
-      const result = await readText(resolve(folder, path));
-      return result.ok ? result.text : null;
-    },
-  };
+  return filesBesideUri(pathToFileURL(resolve(documentPath)).href);
 }
 
 function reasonOf(error: unknown): string {

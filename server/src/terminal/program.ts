@@ -116,7 +116,7 @@ async function check(args: CheckArguments, terminal: Terminal, rooms: Rooms, ver
       }
       const all = files.flatMap(({ problems }) => problems);
       const where = files.length === 1 ? '1 file' : `${files.length} files`;
-      terminal.out(`${countProblems(all, layout.paint)} in ${where}\n`);
+      if (files.length > 0) terminal.out(`${countProblems(all, layout.paint)} in ${where}\n`);
     }
   }
   const severities = new Set(files.flatMap(({ problems }) => problems.map(({ severity }) => severity)));

@@ -132,6 +132,14 @@ describe('terminal: output', () => {
     assert.deepEqual([json.err, sarif.err], ['', '']);
   });
 
+  it('counts no problems where no file could be read', async () => {
+    assert.deepEqual(await layerkv(['check', 'missing.yaml'], files, scripted), {
+      code: 3,
+      out: '',
+      err: 'Cannot read missing.yaml: there is no such file.\n',
+    });
+  });
+
   it('explains a mistake on stderr, with the usage of the command, and leaves stdout empty', async () => {
     const { out, err } = await layerkv(['simulate', 'fine.yaml', '--jsn'], files, scripted);
     assert.equal(out, '');
