@@ -2,7 +2,7 @@
 import { before, contains, type LineIndex, sameRange } from '../text/lines.ts';
 import { nearest } from '../text/nearest.ts';
 import { type ParsedText, parseText } from '../text/parse.ts';
-import { binaryOffset, isNativeFileName, MAX_TEXT_LENGTH, mentionsLayerKv, nativeMarkOffset } from '../text/sniff.ts';
+import { binaryOffset, isNativeFileName, isPossiblyOurs, MAX_TEXT_LENGTH, nativeMarkOffset } from '../text/sniff.ts';
 import { entryOf, type ParsedDocument, toData, type YamlMap, type YamlNode } from '../text/tree.ts';
 import type { Files, Problem, Range } from '../text/types.ts';
 import type { DocumentReading } from './dialects/dialect.ts';
@@ -30,15 +30,13 @@ const TEMPLATE = /^[^#\n]*?\{\{[-\s]*[.$\w"(][^}\n]*\}\}/m;
 
 /** Analyses a file. Asynchronous only because plans may name other files. */
 export async function analyse(text: string, context: AnalysisContext): Promise<Analysis> {
-  const named = isNativeFileName(context.fileName);
-  if (!named && !mentionsLayerKv(text)) return NOTHING;
+  if (!isPossiblyOurs(text, context.fileName)) return NOTHING;
   const unreadable = unreadableProblem(text);
   if (unreadable !== null) return { ...NOTHING, relevant: true, problems: [unreadable] };
   return analyseParsed(parseText(text), context);
 }
 
-/** The same for a text that is already parsed. */
-export async function analyseParsed(parsed: ParsedText, { fileName, files }: AnalysisContext): Promise<Analysis> {
+async function analyseParsed(parsed: ParsedText, { fileName, files }: AnalysisContext): Promise<Analysis> {
   const named = isNativeFileName(fileName);
   const { lines, documents } = parsed;
   const problems: Problem[] = [];

@@ -185,9 +185,14 @@ class TreeBuilder {
     const [start = 0, valueEnd = start] = node.range ?? [];
     const text = this.#lines.text;
     let end = valueEnd;
-    while (end > start && /\s/.test(text.charAt(end - 1))) end--;
+    while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
     return this.#lines.range(start, end);
   }
+}
+
+/** Space, tab, LF, CR: what YAML counts as white space. */
+function isBlank(code: number): boolean {
+  return code === 32 || code === 9 || code === 10 || code === 13;
 }
 
 function scalarValue(value: unknown): YamlScalar['value'] {

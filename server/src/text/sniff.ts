@@ -4,7 +4,7 @@ export const MAX_TEXT_LENGTH = 4_000_000;
 const NATIVE_MARK = /apiVersion["']?[ \t]*:[ \t]*["']?layerkv\//;
 
 /** True where a text may hold a document of ours. Cheap: one search for a rare word; most files end there. */
-export function mentionsLayerKv(text: string): boolean {
+function mentionsLayerKv(text: string): boolean {
   return text.includes('layerkv/') && NATIVE_MARK.test(text);
 }
 

@@ -62,7 +62,7 @@ export function entryOf(node: YamlNode | null | undefined, key: string): YamlEnt
 }
 
 /** The value of `key`, where `node` is a map that has it. */
-export function childOf(node: YamlNode | null | undefined, key: string): YamlNode | undefined {
+function childOf(node: YamlNode | null | undefined, key: string): YamlNode | undefined {
   return entryOf(node, key)?.value;
 }
 

@@ -67,7 +67,7 @@ function plainShapes(form: 'csv' | 'jsonl'): readonly Shape[] {
 }
 
 /** More requests than any simulation here runs; the rest of a longer file is not read. */
-export const MAX_TRACE_ROWS = 1_000_000;
+const MAX_TRACE_ROWS = 1_000_000;
 /** Beyond every context window; larger figures are damage. */
 const MAX_TOKENS = 100_000_000;
 
