@@ -61,7 +61,7 @@ function missRows(before: Prediction, after: Prediction): readonly Row[] {
 function formatInterval(interval: readonly [number, number] | null): string {
   if (interval === null) return '';
   const [low, high] = interval.map((bound) => formatPercent(Math.min(Math.max(bound, 0), 1)));
-  return low === high ? `${low}` : `${low} to ${high}`;
+  return low === undefined || low === high ? (high ?? '') : `${low.replace(/ %$/, '')}–${high}`;
 }
 
 function throughputRows(before: Prediction, after: Prediction): readonly Row[] {

@@ -15,6 +15,9 @@ interface Result {
     readonly workloads: readonly {
       readonly name: string;
       readonly policy: string;
+      readonly ttftMs: { readonly mean: number };
+      readonly tpotMs: { readonly mean: number };
+      readonly queueShare: number;
       readonly perRequest?: readonly unknown[];
     }[];
   }[];
@@ -81,6 +84,16 @@ describe('layerkv, the process', function () {
     );
     assert.equal(arrivals?.[0]?.length, 100);
     assert.deepEqual(arrivals?.[0], arrivals?.[1]);
+  });
+
+  it('finds what the paper found for figure 1: vLLM queues for tens of seconds, LayerKV does not', () => {
+    const { out } = layerkv(['simulate', figure1, '--json', '--policy', 'compare', '--no-interval']);
+    const [vllm, own] = resultOf(out).files[0]?.workloads ?? [];
+    assert.ok(vllm && own);
+    assert.ok(vllm.ttftMs.mean > 15_000 && vllm.ttftMs.mean < 60_000, `vLLM: ${vllm.ttftMs.mean} ms`);
+    assert.ok(vllm.queueShare > 0.9, `queue share: ${vllm.queueShare}`);
+    assert.ok(own.ttftMs.mean < 2000, `LayerKV: ${own.ttftMs.mean} ms`);
+    assert.ok(own.tpotMs.mean > vllm.tpotMs.mean, 'LayerKV has a price, and it is TPOT');
   });
 
   it('prints the same bytes for the same seed, and others for another', () => {
