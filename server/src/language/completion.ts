@@ -6,6 +6,7 @@ import { allModels, modelFactsLine } from '../catalog/models.ts';
 import { dialectOf } from '../plan/dialects/registry.ts';
 import { documentAt, helpFor, PLAN_SCHEMA } from '../plan/keyHelp.ts';
 import { type JsonSchema, schemasAt } from '../plan/schemaWalk.ts';
+import { before } from '../text/lines.ts';
 import type { ParsedText } from '../text/parse.ts';
 import { isNativeFileName } from '../text/sniff.ts';
 import type { Path } from '../text/tree.ts';
@@ -33,7 +34,9 @@ spec:
 `;
 
 export function completion(view: DocumentView, parsed: ParsedText, position: Position): CompletionItem[] {
-  const document = documentAt(parsed, position);
+  // Behind the last key of a document the parser sees nothing of it any more.
+  const document =
+    documentAt(parsed, position) ?? parsed.documents.findLast(({ extent }) => !before(position, extent.start));
   const ours = document !== undefined && dialectOf(document) !== undefined;
   const blank = document === undefined || document.root === null || document.root.kind === 'scalar';
   // In a document that is not ours yet only a file of ours by name gets the offer to begin one.

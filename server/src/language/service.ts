@@ -61,7 +61,8 @@ export function createLanguageService(host: ServiceHost): LanguageService {
     onChange: (uri) => {
       host.onChange(uri);
       void view(uri).then((found) => {
-        if (found !== null) tellStatus(found);
+        const settled = found === null ? null : settledStatus(found);
+        if (settled !== null) host.onStatus(settled);
       });
     },
     onProgress: (uri, version, fraction) => host.onStatus({ uri, version, state: 'simulating', fraction }),
@@ -85,16 +86,12 @@ export function createLanguageService(host: ServiceHost): LanguageService {
     return { uri, version: current.version, text: current.text, analysis, workloads };
   }
 
-  function tellStatus(found: DocumentView): void {
-    host.onStatus(settledStatus(found) ?? { uri: found.uri, version: found.version, state: 'simulating', fraction: 0 });
-  }
-
   async function refresh(uri: string): Promise<void> {
     const found = await view(uri);
     const current = open.get(uri);
     if (found !== null) {
       relevant.add(uri);
-      tellStatus(found);
+      host.onStatus(settledStatus(found) ?? { uri, version: found.version, state: 'simulating', fraction: 0 });
       return;
     }
     if (!relevant.delete(uri) || current === undefined) return;

@@ -1,7 +1,7 @@
 /** It starts: does it serve? What the prediction says against the load and the service-level objectives. */
-import type { Prediction } from '../forecast/types.ts';
+import type { Distribution, Prediction } from '../forecast/types.ts';
 import { formatDurationMs, formatPercent } from '../plan/quantity.ts';
-import type { Plan } from '../plan/types.ts';
+import type { Located, Plan } from '../plan/types.ts';
 import type { Problem, Range } from '../text/types.ts';
 import { relatedPlaces, valuePlace } from './place.ts';
 import { describeArrivals, missShare, POLICY_NAMES, perSecond } from './words.ts';
@@ -74,32 +74,32 @@ function missed(plan: Plan, prediction: Prediction): Problem[] {
   const allowed = 1 - attainment.value;
   if (rate.any <= allowed) return [];
   const goal = `at most ${formatPercent(allowed)} may (attainment ${formatPercent(attainment.value)})`;
-  const either = `${missShare(rate)} of the requests break the SLO; ${goal}`;
   const problems: Problem[] = [];
-  if (ttftMs.value !== null && rate.ttft > allowed && prediction.ttftMs !== null) {
+  const objective = (located: Located<number | null>, share: number, what: string, advice: string): void => {
+    if (located.value === null || share <= allowed) return;
+    // Where one objective is all that is missed, its share is the whole share, whose interval is known.
+    const told = share === rate.any ? missShare(rate) : formatPercent(share);
+    const both = share === rate.any ? '' : ` ${missShare(rate)} break one SLO or the other.`;
     problems.push({
       rule: 'slo-missed',
       severity: 'warning',
-      message:
-        `${formatPercent(rate.ttft)} of the requests wait longer than ${formatDurationMs(ttftMs.value)} for their ` +
-        `first token (p99 ${formatDurationMs(prediction.ttftMs.p99)}). ${either}. ` +
-        relief(prediction, 'Lower the rate, add replicas'),
-      range: valuePlace(plan, ttftMs, attainment),
+      message: `${told} of the requests ${what}; ${goal}.${both} ${advice}`,
+      range: valuePlace(plan, located, attainment),
       related: [{ message: 'The load that this was predicted for.', range: loadPlace(plan) }],
     });
-  }
-  if (tpotMs.value !== null && rate.tpot > allowed && prediction.tpotMs !== null) {
-    problems.push({
-      rule: 'slo-missed',
-      severity: 'warning',
-      message:
-        `${formatPercent(rate.tpot)} of the requests get their tokens slower than one per ` +
-        `${formatDurationMs(tpotMs.value)} (p99 ${formatDurationMs(prediction.tpotMs.p99)}). ${either}. ` +
-        'Lower engine.maxNumSeqs or the rate, or use more GPUs per replica.',
-      range: valuePlace(plan, tpotMs, attainment),
-      related: [{ message: 'The load that this was predicted for.', range: loadPlace(plan) }],
-    });
-  }
+  };
+  objective(
+    ttftMs,
+    rate.ttft,
+    `wait longer than ${formatDurationMs(ttftMs.value ?? 0)} for their first token${p99(prediction.ttftMs)}`,
+    relief(prediction, 'Lower the rate, add replicas'),
+  );
+  objective(
+    tpotMs,
+    rate.tpot,
+    `get their tokens slower than one per ${formatDurationMs(tpotMs.value ?? 0)}${p99(prediction.tpotMs)}`,
+    'Lower engine.maxNumSeqs or the rate, or use more GPUs per replica.',
+  );
   if (problems.length > 0) return problems;
   // Each objective alone is kept often enough; only both together are not.
   const range = valuePlace(plan, attainment, ttftMs, tpotMs);
@@ -107,10 +107,14 @@ function missed(plan: Plan, prediction: Prediction): Problem[] {
     {
       rule: 'slo-missed',
       severity: 'warning',
-      message: `${either}. ${relief(prediction, 'Lower the rate, add replicas')}`,
+      message: `${missShare(rate)} of the requests break one SLO or the other; ${goal}. ${relief(prediction, 'Lower the rate, add replicas')}`,
       range,
     },
   ];
+}
+
+function p99(figure: Distribution | null): string {
+  return figure === null ? '' : ` (p99 ${formatDurationMs(figure.p99)})`;
 }
 
 /** The next step: LayerKV where queueing for KV blocks is what costs, and it is not on yet. */

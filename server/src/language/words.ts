@@ -6,13 +6,15 @@ import type { Prediction, Verdict } from '../forecast/types.ts';
 import { formatBytes, formatDurationMs, formatPercent, formatTokens } from '../plan/quantity.ts';
 import type { WorkloadView } from './view.ts';
 
-/** Makes text that came from a file safe inside Markdown: no links, no HTML, no tables of its own, one line. */
+/** Makes text that came from a file safe inside Markdown: no links, no HTML, no emphasis, no table cells, one line. */
 export function escapeMarkdown(text: string): string {
   return (
     text
       .replace(/\s+/g, ' ')
-      // A backslash before any ASCII punctuation is that character in CommonMark; `<` and `&` thereby stay text too.
-      .replace(/[!-/:-@[-`{-~]/g, '\\$&')
+      .replace(/[\\`*_{}[\]<>&|~!$]/g, '\\$&')
+      // Bare addresses become links in the dialect that editors speak.
+      .replace(/:(?=\/\/)|@/g, '\\$&')
+      .replace(/www\./gi, (word) => `${word.slice(0, -1)}\\.`)
   );
 }
 
@@ -78,15 +80,15 @@ export function plainNumber(value: number): string {
   return String(Number(value.toPrecision(3)));
 }
 
-/** "74 % (69 to 79 %)", or without the bracket while the interval is not known. */
+/** "74 % (69–79 %)", or without the bracket while the interval is not known. */
 export function missShare(rate: NonNullable<Prediction['violationRate']>): string {
   const share = formatPercent(rate.any);
   if (rate.interval === null) return share;
   const [low, high] = rate.interval.map((bound) => formatPercent(Math.min(Math.max(bound, 0), 1)));
-  return low === high ? share : `${share} (${low} to ${high})`;
+  return low === undefined || low === high ? share : `${share} (${low.replace(/ %$/, '')}–${high})`;
 }
 
-/** One line on a finished prediction: "vLLM · TTFT p99 26.5 s · 74 % (69 to 79 %) miss SLO · saturated". */
+/** One line on a finished prediction: "vLLM · TTFT p99 26.5 s · 74 % (69–79 %) miss SLO · saturated". */
 export function headline(prediction: Prediction, assessment: Assessment | null): string {
   const parts: string[] = [POLICY_NAMES[prediction.policy]];
   if (prediction.verdict === 'does-not-fit') return [...parts, ...whyNotFitting(assessment)].join(' · ');
