@@ -2,16 +2,7 @@
 import type { Assessment } from '../forecast/assess.ts';
 import type { Prediction } from '../forecast/types.ts';
 import type { Analysis, Plan } from '../plan/types.ts';
-
-/** How far the background simulation of one plan is. */
-export type Simulation =
-  /** Switched off by the settings. */
-  | { readonly kind: 'off' }
-  /** Waiting or running; `last` is what was known before the latest edit. */
-  | { readonly kind: 'pending'; readonly last: Prediction | null }
-  /** `intervalPending`: the figures stand, the ten further seeds are still running. */
-  | { readonly kind: 'ready'; readonly prediction: Prediction; readonly intervalPending: boolean }
-  | { readonly kind: 'failed'; readonly message: string };
+import type { Simulation } from '../simulation/port.ts';
 
 export interface WorkloadView {
   readonly plan: Plan;

@@ -27,6 +27,16 @@ export interface SimulationPort {
   dispose(): void;
 }
 
+/** How far the background simulation of one plan is. */
+export type Simulation =
+  /** Switched off by the settings. */
+  | { readonly kind: 'off' }
+  /** Waiting or running; `last` is what was known before the latest edit. */
+  | { readonly kind: 'pending'; readonly last: Prediction | null }
+  /** `intervalPending`: the figures stand, the ten further seeds are still running. */
+  | { readonly kind: 'ready'; readonly prediction: Prediction; readonly intervalPending: boolean }
+  | { readonly kind: 'failed'; readonly message: string };
+
 /** The only clock the scheduler knows, so that tests need not wait. */
 export interface Clock {
   /** Runs `action` after `delayMs`; answers how to call it off. */

@@ -7,10 +7,9 @@
  * interval.
  */
 import type { Prediction } from '../forecast/types.ts';
-import type { Simulation } from '../language/view.ts';
 import type { Plan } from '../plan/types.ts';
 import { fingerprint } from './fingerprint.ts';
-import type { Clock, SimulationPort, SimulationRun } from './port.ts';
+import type { Clock, Simulation, SimulationPort, SimulationRun } from './port.ts';
 
 export interface SchedulerOptions {
   readonly port: SimulationPort;

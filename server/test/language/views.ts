@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { assess } from '../../src/forecast/assess.ts';
 import type { Distribution, Prediction } from '../../src/forecast/types.ts';
-import type { DocumentView, Simulation } from '../../src/language/view.ts';
+import type { DocumentView } from '../../src/language/view.ts';
 import { analyse } from '../../src/plan/analyse.ts';
 import type { Plan } from '../../src/plan/types.ts';
+import type { Simulation } from '../../src/simulation/port.ts';
 import { indexLines } from '../../src/text/lines.ts';
 import type { Position } from '../../src/text/types.ts';
 
