@@ -5,10 +5,9 @@ import type { CostModel } from './cost/types.ts';
 import { KV_BYTES } from './dtypes.ts';
 import { prefillEstimate } from './kv/retention.ts';
 import { memoryModel } from './memory.ts';
-import { LayerKv, type LayerKvConfig } from './schedule/layerkv.ts';
 import { LengthPredictor } from './schedule/predictor.ts';
 import { Records } from './schedule/records.ts';
-import { Replica, type ReplicaConfig } from './schedule/replica.ts';
+import { type LayerKvSetup, Replica, type ReplicaConfig } from './schedule/replica.ts';
 import { runV0 } from './schedule/vllmV0.ts';
 import { ChunkedScheduler } from './schedule/vllmV1.ts';
 import { kvElementsPerRank, kvElementsPerTokenPerLayer } from './shape.ts';
@@ -73,18 +72,18 @@ function createEngine(input: EngineInput, cost: CostModel, records: Records, ind
     cost,
   };
   const acts = input.policy !== 'vllm' && layerKvCanAct(input);
-  const replica = new Replica(config, records, acts ? createLayerKv(input, config, records, index) : null);
+  const replica = new Replica(config, records, acts ? layerKvSetup(input, config, records, index) : null);
   if (v0) return { replica, run: (untilS) => runV0(replica, untilS) };
   const scheduler = new ChunkedScheduler(replica);
   return { replica, run: (untilS) => scheduler.run(untilS) };
 }
 
-function createLayerKv(input: EngineInput, config: ReplicaConfig, records: Records, index: number): LayerKv {
+function layerKvSetup(input: EngineInput, config: ReplicaConfig, records: Records, index: number): LayerKvSetup {
   const { predictor, hostPoolBytes } = input.layerkv;
   const random = createRandom(input.workload.seed + 7919 * index, 'predictor');
   const { bytesPerTokenLayer, offloadTokenLayerS, reloadTokenLayerS } = transferLaw(input);
   const hostShareBytes = hostPoolBytes / input.parallelism.data;
-  const layerKvConfig: LayerKvConfig = {
+  const layerKvConfig = {
     options: input.layerkv,
     layers: config.layers,
     poolLayerBlocks: config.poolBlocks * config.layers,
@@ -95,11 +94,10 @@ function createLayerKv(input: EngineInput, config: ReplicaConfig, records: Recor
     prefillEstimateS: prefillEstimate(input),
     tpotS: input.policy === 'layerkv' ? input.slo.tpotS : null,
   };
-  return new LayerKv(
-    layerKvConfig,
-    records.count,
-    new LengthPredictor(predictor.buckets, predictor.accuracy, records.outputTokens, random),
-  );
+  return {
+    config: layerKvConfig,
+    predictor: new LengthPredictor(predictor.buckets, predictor.accuracy, records.outputTokens, random),
+  };
 }
 
 /** Link time per token and layer. Each rank moves its own shard over its own link, pipeline stages side by side. */

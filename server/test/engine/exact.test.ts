@@ -36,7 +36,10 @@ function checkAgainstReference(input: EngineInput): void {
 describe('engine against the naive reference', () => {
   it('agrees request by request on hostile plans', function () {
     this.timeout(120_000);
-    fc.assert(fc.property(hostileInput, checkAgainstReference), { numRuns: RUNS });
+    fc.assert(fc.property(hostileInput, checkAgainstReference), {
+      numRuns: RUNS,
+      endOnFailure: process.env['FUZZ_SHRINK'] === undefined,
+    });
   });
 
   for (const scheduler of ['v0', 'v1'] as const) {

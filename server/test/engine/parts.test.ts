@@ -79,6 +79,7 @@ describe('transfers beside compute', () => {
       offloadS: Float64Array.from(offloadS),
       fetchS: new Float64Array(offloadS.length),
       transientLayers,
+      linkBusyS: 0,
     });
 
   it('hide behind later layers, but for the last one', () => {
@@ -88,7 +89,7 @@ describe('transfers beside compute', () => {
   });
 
   it('hide entirely when the last layer stays', () => {
-    assert.deepEqual(step(4, [1, 0, 1, 0]), { stepS: 4, transferS: 2, exposedS: 0 });
+    assert.deepEqual(step(4, [1, 0, 1, 0]), { stepS: 4, transferS: 2, exposedS: 0, linkFreeS: 4 });
   });
 
   it('hold compute up when the transient layers are full', () => {
@@ -119,6 +120,7 @@ describe('transfers beside compute', () => {
             offloadS,
             fetchS,
             transientLayers,
+            linkBusyS: 0,
           });
           assert.ok(stepS >= computeS - 1e-9);
           assert.ok(stepS <= computeS + transferS + 1e-9);

@@ -3,115 +3,27 @@
  * touched in each, a flag for every layer of every request, blocks counted afresh whenever they are asked for. Slow on
  * purpose; the engine has to agree with it request by request.
  */
-import { addPrefill, type CostModel, emptyBatch } from '../../src/engine/cost/types.ts';
-import { minimumRetainedLayers, prefillEstimate, staysOnGpu } from '../../src/engine/kv/retention.ts';
-import { memoryModel } from '../../src/engine/memory.ts';
-import { costModel, layerKvCanAct, transferLaw } from '../../src/engine/simulate.ts';
+import { addPrefill, emptyBatch } from '../../src/engine/cost/types.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
-import { createRandom, type Random } from '../../src/engine/workload/random.ts';
-import { drawWorkload } from '../../src/engine/workload/workload.ts';
-
-const NS = 1e-9;
-
-export interface ReferenceRequest {
-  readonly id: number;
-  arrivalS: number;
-  readonly input: number;
-  readonly output: number;
-  produced: number;
-  prefillStartS: number;
-  firstTokenS: number;
-  finishS: number;
-  /** Tokens whose KV is somewhere. */
-  kv: number;
-  /** Tokens the GPU blocks are reserved for. */
-  reserved: number;
-  /** Per layer: on the GPU (true) or on the host. */
-  onGpu: boolean[];
-  hostReserved: number;
-  predicted: number;
-  reloadEndS: number;
-}
-
-export interface ReferenceRun {
-  readonly requests: readonly ReferenceRequest[];
-  readonly preemptions: number;
-  readonly deviceToHostBytes: number;
-  readonly hostToDeviceBytes: number;
-  readonly refused: number;
-}
+import { NS, type ReferenceRequest, type ReferenceRun, ReferenceState } from './referenceState.ts';
 
 export function referenceRun(input: EngineInput): ReferenceRun {
   return new ReferenceEngine(input).run();
 }
 
-class ReferenceEngine {
-  private readonly input: EngineInput;
-  private readonly cost: CostModel;
-  private readonly layers: number;
-  private readonly pool: number;
-  private readonly watermark: number;
-  private readonly acts: boolean;
-  private readonly requests: ReferenceRequest[];
-  private readonly closed: number | null;
-  private clock = 0;
-  private waiting: ReferenceRequest[] = [];
-  private running: ReferenceRequest[] = [];
-  private partial: ReferenceRequest | null = null;
-  private parked: ReferenceRequest[] = [];
-  private reloading: ReferenceRequest[] = [];
-  private finishedLengths: number[] = [];
-  private nextArrival = 0;
-  private linkFree = 0;
-  private lastDecode = 0;
-  private preemptions = 0;
-  private refused = 0;
-  private out = 0;
-  private back = 0;
-  private readonly random: Random;
-  private readonly estimate: (tokens: number) => number;
-  private readonly transfer: ReturnType<typeof transferLaw>;
-
-  constructor(input: EngineInput) {
-    this.input = input;
-    this.cost = costModel(input);
-    this.layers = input.model.layers;
-    const { gpuBlocks } = memoryModel(input);
-    this.pool = input.scheduler === 'v0' ? gpuBlocks : gpuBlocks - 1;
-    this.watermark = input.scheduler === 'v0' ? Math.floor(0.01 * gpuBlocks) : 0;
-    this.acts = input.policy !== 'vllm' && layerKvCanAct(input);
-    const workload = drawWorkload(input.workload, input.limits.maxModelLenTokens);
-    this.closed = workload.closedConcurrency;
-    this.requests = Array.from({ length: workload.count }, (_, id) => ({
-      id,
-      arrivalS: workload.arrivalS[id]!,
-      input: workload.inputTokens[id]!,
-      output: workload.outputTokens[id]!,
-      produced: 0,
-      prefillStartS: Number.NaN,
-      firstTokenS: Number.NaN,
-      finishS: Number.NaN,
-      kv: 0,
-      reserved: 0,
-      onGpu: [],
-      hostReserved: 0,
-      predicted: 0,
-      reloadEndS: 0,
-    }));
-    this.random = createRandom(input.workload.seed, 'predictor');
-    this.estimate = prefillEstimate(input);
-    this.transfer = transferLaw(input);
-  }
-
+class ReferenceEngine extends ReferenceState {
   run(): ReferenceRun {
     for (;;) {
       this.takeArrivals();
       if (this.step()) continue;
-      if (this.reloading.length === 0 && this.untie()) continue;
+      if (this.reloading.length + this.leaving.length === 0 && this.untie()) continue;
       // Nothing to do: on to whatever comes next.
       const arrival = this.closed === null ? this.requests[this.nextArrival]?.arrivalS : undefined;
-      const reload = this.reloading[0]?.reloadEndS;
-      const next = Math.min(arrival ?? Number.POSITIVE_INFINITY, reload ?? Number.POSITIVE_INFINITY);
+      const next = Math.min(
+        arrival ?? Number.POSITIVE_INFINITY,
+        this.reloading[0]?.reloadEndS ?? Number.POSITIVE_INFINITY,
+        this.leaving[0]?.reloadEndS ?? Number.POSITIVE_INFINITY,
+      );
       if (next === Number.POSITIVE_INFINITY) break;
       this.clock = Math.max(this.clock, next);
     }
@@ -139,43 +51,6 @@ class ReferenceEngine {
       if (next.input >= this.input.limits.maxModelLenTokens) this.refused += 1;
       else this.waiting.push(next);
     }
-  }
-
-  private blocks(tokens: number): number {
-    return Math.ceil(tokens / this.input.limits.blockSizeTokens);
-  }
-
-  private free(): number {
-    let used = 0;
-    for (const r of this.requests) for (const gpu of r.onGpu) if (gpu) used += this.blocks(r.reserved);
-    return this.pool * this.layers - used;
-  }
-
-  private hostFree(): number {
-    const { hostPoolBytes } = this.input.layerkv;
-    const block = this.transfer.bytesPerTokenLayer * this.input.limits.blockSizeTokens;
-    let used = 0;
-    for (const r of this.requests) used += r.hostReserved;
-    return Math.floor(hostPoolBytes / this.input.parallelism.data / block) - used;
-  }
-
-  private growthOf(r: ReferenceRequest): number {
-    return (this.blocks(r.kv + 1) - this.blocks(r.kv)) * this.layers;
-  }
-
-  private growth(): number {
-    let needed = 0;
-    for (const r of this.running) needed += this.growthOf(r);
-    return needed;
-  }
-
-  private drop(r: ReferenceRequest): void {
-    r.onGpu = [];
-    r.hostReserved = 0;
-    r.kv = 0;
-    r.reserved = 0;
-    this.preemptions += 1;
-    this.waiting.unshift(r);
   }
 
   /** One iteration. False when nothing could be scheduled. */
@@ -218,7 +93,10 @@ class ReferenceEngine {
       );
       return true;
     }
-    while (this.running.length > 0 && this.growth() > this.free()) this.drop(this.running.pop()!);
+    while (this.running.length > 0 && this.growth() > this.free()) {
+      if (this.leaving.length > 0) this.waitForLeaving();
+      else this.drop(this.running.pop()!);
+    }
     if (this.running.length === 0) return this.waiting.length > 0 && this.preemptedJustNow();
     this.compute(this.running.slice(), []);
     return true;
@@ -235,6 +113,10 @@ class ReferenceEngine {
     const { maxNumBatchedTokens, maxNumSeqs } = this.input.limits;
     let preempted = false;
     while (this.running.length > 0 && this.growth() > this.free()) {
+      if (this.leaving.length > 0) {
+        this.waitForLeaving();
+        continue;
+      }
       if (this.partial !== null) this.dropPartial();
       else this.drop(this.running.pop()!);
       preempted = true;
@@ -333,7 +215,7 @@ class ReferenceEngine {
       if (Number.isNaN(r.firstTokenS)) r.firstTokenS = this.clock;
       if (r.produced >= r.output) this.finish(r);
       else if (r.onGpu.every((gpu) => gpu)) this.running.push(r);
-      else this.parked.push(r);
+      else this.park(r);
     }
   }
 
@@ -342,7 +224,7 @@ class ReferenceEngine {
     const ends: number[] = [];
     let now = 0;
     let linkIn = 0;
-    let linkOut = 0;
+    let linkOut = Math.max(0, this.linkOutFree - this.clock);
     for (let layer = 0; layer < this.layers; layer++) {
       const moving = chunks.filter(({ r }) => !r.onGpu[layer]!);
       if (moving.length > 0) {
@@ -365,104 +247,8 @@ class ReferenceEngine {
         ends.push(linkOut);
       } else now += computeS / this.layers;
     }
+    this.linkOutFree = this.clock + linkOut;
     return Math.max(now, linkOut);
-  }
-
-  private finish(r: ReferenceRequest): void {
-    r.finishS = this.clock;
-    r.onGpu = [];
-    r.hostReserved = 0;
-    r.reserved = 0;
-    this.running = this.running.filter((other) => other !== r);
-    this.finishedLengths.push(r.output);
-  }
-
-  private reserve(): number {
-    const { growthReserve } = this.input.layerkv;
-    return this.running.length + this.reloading.length > 0
-      ? Math.ceil(growthReserve * (this.pool * this.layers) - 1e-9)
-      : 0;
-  }
-
-  private transfersAtBoundary(): void {
-    while (this.reloading.length > 0 && this.reloading[0]!.reloadEndS <= this.clock + NS) {
-      const r = this.reloading.shift()!;
-      r.hostReserved = 0;
-      this.running.push(r);
-    }
-    while (this.parked.length > 0) {
-      const r = this.parked[0]!;
-      const missing = r.onGpu.filter((gpu) => !gpu).length;
-      if (this.running.length + this.reloading.length >= this.input.limits.maxNumSeqs) return;
-      if (this.free() - missing * this.blocks(r.kv) < this.reserve()) return;
-      this.parked.shift();
-      r.onGpu = r.onGpu.map(() => true);
-      this.linkFree = Math.max(this.linkFree, this.clock) + missing * r.kv * this.transfer.reloadTokenLayerS;
-      r.reloadEndS = this.linkFree;
-      this.back += missing * r.kv * this.transfer.bytesPerTokenLayer;
-      this.reloading.push(r);
-    }
-  }
-
-  private admitLayerKv(
-    r: ReferenceRequest,
-    tokens: number,
-    round: { claimed: number; transient: number },
-    growth: number,
-  ): boolean {
-    const blocks = this.blocks(tokens);
-    const available = this.free() - growth - round.transient;
-    const kept = this.keep(tokens, blocks, available);
-    if (kept < 0) return false;
-    const estimate = this.estimate(tokens);
-    if (round.claimed + estimate > this.budget()) return false;
-    round.claimed += estimate;
-    round.transient += Math.min(this.input.layerkv.transientLayers, this.layers - kept) * blocks;
-    r.onGpu = Array.from({ length: this.layers }, (_, layer) => staysOnGpu(layer, kept, this.layers));
-    r.reserved = tokens;
-    r.hostReserved = (this.layers - kept) * blocks;
-    if (r.predicted === 0) r.predicted = this.predict(r.output);
-    return true;
-  }
-
-  private keep(tokens: number, blocks: number, available: number): number {
-    const { layers } = this;
-    if (this.parked.length === 0 && available - layers * blocks >= this.reserve()) return layers;
-    const minimum = minimumRetainedLayers(layers, tokens * this.transfer.offloadTokenLayerS, this.estimate(tokens));
-    let best = -1;
-    for (let kept = minimum; kept < layers; kept++) {
-      if ((layers - kept) * blocks > this.hostFree()) continue;
-      if ((kept + Math.min(this.input.layerkv.transientLayers, layers - kept)) * blocks > available) continue;
-      const extra = best >= 0;
-      if (extra && (this.parked.length > 0 || kept * blocks > available - this.reserve())) break;
-      best = kept;
-    }
-    return best;
-  }
-
-  private budget(): number {
-    const slo = this.input.policy === 'layerkv' ? this.input.slo.tpotS : null;
-    if (slo === null) return Number.POSITIVE_INFINITY;
-    let least = Number.POSITIVE_INFINITY;
-    for (const r of [...this.running, ...this.reloading, ...this.parked]) {
-      const future = Math.max(1, r.predicted - r.produced);
-      const whole = slo * (r.produced + future) - (this.clock - r.firstTokenS);
-      if (whole < 0 && this.input.layerkv.lostRequests === 'ignore') continue;
-      least = Math.min(least, whole - future * this.lastDecode);
-    }
-    return least;
-  }
-
-  private predict(output: number): number {
-    const { buckets, accuracy } = this.input.layerkv.predictor;
-    const known = this.finishedLengths.length > 0 ? this.finishedLengths : this.requests.map((r) => r.output);
-    const sorted = known.slice().sort((a, b) => a - b);
-    const edges = Array.from({ length: buckets }, (_, b) => sorted[Math.floor((b * sorted.length) / buckets)]!);
-    let right = 0;
-    for (let b = 1; b < buckets && edges[b]! <= output; b++) right = b;
-    if (this.random() < accuracy || buckets === 1) return edges[right]!;
-    const others = edges.filter((_, b) => b !== right);
-    return others[Math.floor(this.random() * others.length)]!;
   }
 
   /** Nothing runs, nothing moves: parked requests hold each other's blocks, or a half-done prefill does. */

@@ -27,7 +27,7 @@ function near(actual: number, expected: number, share: number, what: string): vo
 describe('random numbers', () => {
   it('keep the bytes they had when first written down', () => {
     const random = createRandom(1, 'arrivals');
-    assert.deepEqual([random(), random(), random()], [0.041053761813265366, 0.6136906599160782, 0.6288963582946013]);
+    assert.deepEqual([random(), random(), random()], [0.2895357230278386, 0.4708078581053564, 0.12211124709039967]);
   });
 
   it('give streams of one seed that share nothing', () => {

@@ -9,6 +9,8 @@ export interface OverlapInput {
   readonly offloadS: Float64Array;
   /** Host-to-device time of what layer l must have back first (earlier chunks), s. */
   readonly fetchS: Float64Array;
+  /** The device-to-host link is busy with earlier transfers until then, s from the step's start. */
+  readonly linkBusyS: number;
   /** Leaving layers that may be on the GPU at once, waiting for the link or being moved. */
   readonly transientLayers: number;
 }
@@ -18,6 +20,8 @@ export interface Overlap {
   readonly stepS: number;
   readonly transferS: number;
   readonly exposedS: number;
+  /** When the device-to-host link is free again, s from the step's start. */
+  readonly linkFreeS: number;
 }
 
 /**
@@ -32,7 +36,7 @@ export function overlapStep(input: OverlapInput): Overlap {
   let slot = 0;
   let computedS = 0;
   let fetchedS = 0;
-  let movedS = 0;
+  let movedS = input.linkBusyS;
   let transferS = 0;
   for (let layer = 0; layer < layers; layer++) {
     const out = offloadS[layer]!;
@@ -50,5 +54,5 @@ export function overlapStep(input: OverlapInput): Overlap {
     transferS += out + back;
   }
   const stepS = Math.max(computedS, movedS);
-  return { stepS, transferS, exposedS: Math.min(transferS, Math.max(0, stepS - input.computeS)) };
+  return { stepS, transferS, exposedS: Math.min(transferS, Math.max(0, stepS - input.computeS)), linkFreeS: movedS };
 }

@@ -6,12 +6,12 @@
 import { type CostModel, type DecodeLaw, emptyBatch, type StepBatch } from '../cost/types.ts';
 import type { EngineLimits } from '../types.ts';
 import { DecodeBatch } from './decodeBatch.ts';
-import type { LayerKv } from './layerkv.ts';
+import { LayerKv, type LayerKvConfig } from './layerkv.ts';
+import type { LengthPredictor } from './predictor.ts';
+import { stepsUnwatched } from './pressure.ts';
 import { RequestQueue } from './queue.ts';
 import type { Records } from './records.ts';
-
-/** An event within this time of a step's end counts as having happened, s. */
-export const SIMULTANEOUS_S = 1e-9;
+import { SIMULTANEOUS_S } from './simultaneous.ts';
 
 export interface ReplicaConfig {
   readonly limits: EngineLimits;
@@ -21,6 +21,12 @@ export interface ReplicaConfig {
   /** Blocks a prompt must leave free when it is admitted (v0's watermark). */
   readonly watermarkBlocks: number;
   readonly cost: CostModel;
+}
+
+/** What turns a replica's baseline into LayerKV. */
+export interface LayerKvSetup {
+  readonly config: LayerKvConfig;
+  readonly predictor: LengthPredictor;
 }
 
 export class Replica {
@@ -43,14 +49,13 @@ export class Replica {
 
   private readonly laws: (DecodeLaw | undefined)[] = [];
 
-  constructor(config: ReplicaConfig, records: Records, layerkv: LayerKv | null) {
+  constructor(config: ReplicaConfig, records: Records, policy: LayerKvSetup | null) {
     this.config = config;
     this.records = records;
-    this.layerkv = layerkv;
     this.poolLayerBlocks = config.poolBlocks * config.layers;
     this.freeLayerBlocks = this.poolLayerBlocks;
     this.decode = new DecodeBatch(records.count, config.limits.blockSizeTokens, config.cost.windowTokens);
-    layerkv?.attach(this);
+    this.layerkv = policy === null ? null : new LayerKv(policy.config, this, policy.predictor);
   }
 
   /** A request arrives: it waits, or is refused as vLLM's front end refuses prompts that leave no room for a token. */
@@ -68,7 +73,7 @@ export class Replica {
 
   /** Requests the engine has in hand, for routing. */
   load(): number {
-    return this.waiting.length + this.decode.count + this.inPrefill + (this.layerkv?.heldCount ?? 0);
+    return this.waiting.length + this.decode.count + this.inPrefill + (this.layerkv?.parking.count ?? 0);
   }
 
   blocksOf(tokens: number): number {
@@ -82,6 +87,12 @@ export class Replica {
   /** Tokens a (re)started prefill must compute: the prompt and what was produced before a preemption. */
   prefillTokens(request: number): number {
     return this.records.inputTokens[request]! + this.records.producedTokens[request]!;
+  }
+
+  /** Tokens produced so far, the first included. */
+  producedTokens(request: number): number {
+    const before = this.records.producedTokens[request]!;
+    return this.decode.has(request) ? before + this.decode.producedSinceJoin(request) : before;
   }
 
   refuse(request: number): void {
@@ -105,7 +116,7 @@ export class Replica {
     if (Number.isNaN(records.firstTokenS[request]!)) records.firstTokenS[request] = this.clockS;
     const remaining = records.outputTokens[request]! - records.producedTokens[request]!;
     if (remaining <= 0) this.finish(request, kvTokens);
-    else if (this.layerkv?.isPartlyOnHost(request)) this.layerkv.park(request, kvTokens);
+    else if (this.layerkv?.isPartlyOnHost(request)) this.layerkv.parking.park(request, kvTokens);
     else this.decode.join(request, kvTokens, remaining);
   }
 
@@ -121,10 +132,15 @@ export class Replica {
 
   /** Recompute preemption: the request gives up its KV and goes back to the front of the queue. */
   preemptDecode(request: number): void {
+    this.dropToQueue(request, this.leaveDecode(request));
+  }
+
+  /** Takes a request out of the decode batch. @returns the KV tokens it holds. */
+  leaveDecode(request: number): number {
     const kvTokens = this.decode.kvTokens(request);
-    this.records.producedTokens[request]! += this.decode.producedSinceJoin(request);
+    this.records.producedTokens[request] = this.producedTokens(request);
     this.decode.remove(request);
-    this.dropToQueue(request, kvTokens);
+    return kvTokens;
   }
 
   dropToQueue(request: number, kvTokens: number): void {
@@ -134,11 +150,15 @@ export class Replica {
     this.waiting.pushFront(request);
   }
 
-  /** Preempts from the tail until every running request has its next block. @returns whether anyone was. */
-  makeRoomForDecode(): boolean {
+  /**
+   * Preempts from the tail until every running request has its next block; where layers are on their way out, waits for
+   * them first. @param preempt gives up whoever is last. @returns whether anyone was preempted.
+   */
+  makeRoomForDecode(preempt: () => void): boolean {
     let preempted = false;
     while (this.decode.count > 0 && this.decode.blocksForNextStep() > this.freeBlocks()) {
-      this.preemptDecode(this.decode.tail());
+      if (this.layerkv?.parking.awaitLeaving() === true) continue;
+      preempt();
       preempted = true;
     }
     return preempted;
@@ -155,6 +175,7 @@ export class Replica {
     const growthS = law.perContextTokenS * decode.count + law.perWindowTokenS * decode.growingCount;
     let steps = Math.min(
       maxSteps,
+      this.layerkv === null ? maxSteps : stepsUnwatched(this, this.layerkv),
       decode.stepsToFinish(),
       decode.stepsToFill(),
       decode.stepsForBlocks(this.freeBlocks()),

@@ -6,7 +6,8 @@
  */
 import { addPrefill, type StepBatch } from '../cost/types.ts';
 import type { Chunk } from './layerkv.ts';
-import { type Replica, SIMULTANEOUS_S } from './replica.ts';
+import type { Replica } from './replica.ts';
+import { SIMULTANEOUS_S } from './simultaneous.ts';
 
 /** Runs steps that begin before `untilS`. */
 export function runV0(replica: Replica, untilS: number): void {
@@ -18,10 +19,10 @@ export function runV0(replica: Replica, untilS: number): void {
     if (admitted.length > 0) {
       prefill(replica, admitted);
     } else if (replica.decode.count > 0) {
-      const preempted = replica.makeRoomForDecode();
+      const preempted = replica.makeRoomForDecode(() => replica.preemptDecode(replica.decode.tail()));
       // What was preempted may fit again after one step, and the SLO budget changes with each step.
       const oneStep = preempted || (replica.layerkv?.gated ?? false);
-      const horizonS = Math.min(untilS, replica.layerkv?.nextEventS() ?? untilS);
+      const horizonS = Math.min(untilS, replica.layerkv?.parking.nextEventS() ?? untilS);
       if (replica.decode.count > 0) replica.runDecode(horizonS, oneStep ? 1 : Number.POSITIVE_INFINITY);
     } else if (replica.layerkv === null || !replica.layerkv.waitForTransfer(untilS)) {
       return;
@@ -33,7 +34,7 @@ function admit(replica: Replica, admitted: Chunk[]): void {
   const { waiting, batch, config, layerkv } = replica;
   const { maxNumBatchedTokens, maxNumSeqs } = config.limits;
   clear(batch);
-  const occupied = replica.decode.count + (layerkv?.reloadingCount ?? 0);
+  const occupied = replica.decode.count + (layerkv?.parking.reloading.length ?? 0);
   while (waiting.length > 0) {
     const request = waiting.first();
     const tokens = replica.prefillTokens(request);

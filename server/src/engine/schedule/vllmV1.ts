@@ -9,7 +9,8 @@
  */
 import { addPrefill } from '../cost/types.ts';
 import type { Chunk } from './layerkv.ts';
-import { type Replica, SIMULTANEOUS_S } from './replica.ts';
+import type { Replica } from './replica.ts';
+import { SIMULTANEOUS_S } from './simultaneous.ts';
 import { clear } from './vllmV0.ts';
 
 /** The half-prefilled request at the tail, if any. */
@@ -44,7 +45,7 @@ export class ChunkedScheduler {
         this.mixedStep();
       } else if (replica.decode.count > 0) {
         const oneStep = preempted || this.stalled || (replica.layerkv?.gated ?? false);
-        const horizonS = Math.min(untilS, replica.layerkv?.nextEventS() ?? untilS);
+        const horizonS = Math.min(untilS, replica.layerkv?.parking.nextEventS() ?? untilS);
         replica.runDecode(horizonS, oneStep ? 1 : Number.POSITIVE_INFINITY);
       } else if (!preempted && !this.wait(untilS)) {
         return;
@@ -56,12 +57,10 @@ export class ChunkedScheduler {
   private scheduleRunning(): boolean {
     const { replica } = this;
     const { decode } = replica;
-    let preempted = false;
-    while (decode.count > 0 && decode.blocksForNextStep() > replica.freeBlocks()) {
+    const preempted = replica.makeRoomForDecode(() => {
       if (this.partial !== null) this.dropPartial();
       else replica.preemptDecode(decode.tail());
-      preempted = true;
-    }
+    });
     const partial = this.partial;
     if (partial === null) return preempted;
     const budget = replica.config.limits.maxNumBatchedTokens - decode.count;
@@ -89,7 +88,7 @@ export class ChunkedScheduler {
     const { waiting, decode, config, layerkv } = replica;
     const { maxNumBatchedTokens, maxNumSeqs } = config.limits;
     let budget = maxNumBatchedTokens - decode.count - replica.batch.prefillTokens;
-    let running = decode.count + this.chunks.length + (layerkv?.reloadingCount ?? 0);
+    let running = decode.count + this.chunks.length + (layerkv?.parking.reloading.length ?? 0);
     while (waiting.length > 0 && budget > 0 && running < maxNumSeqs) {
       const request = waiting.first();
       const total = replica.prefillTokens(request);

@@ -1,0 +1,173 @@
+/**
+ * Requests that have their first token and are not decoding: parked with layers on the host, being reloaded, or on
+ * their way out. Each direction of the link serves one transfer after the other.
+ */
+
+import type { Holdings } from './holdings.ts';
+import type { LayerKvConfig } from './layerkv.ts';
+import type { Replica } from './replica.ts';
+import { SIMULTANEOUS_S } from './simultaneous.ts';
+
+export class Parking {
+  /** Requests that wait for their layers, in the order of their first tokens. */
+  readonly parked: number[] = [];
+  readonly reloading: number[] = [];
+  readonly leaving: number[] = [];
+  /** When the device-to-host link is free, s. */
+  linkOutFreeS = 0;
+  /** Blocks came free since the boundary: parked requests may start to reload at the next one. */
+  stirred = false;
+
+  private readonly config: LayerKvConfig;
+  private readonly replica: Replica;
+  private readonly holdings: Holdings;
+  private readonly sinceS: Float64Array;
+  private readonly transferEndS: Float64Array;
+  private linkInFreeS = 0;
+
+  constructor(config: LayerKvConfig, replica: Replica, holdings: Holdings) {
+    this.config = config;
+    this.replica = replica;
+    this.holdings = holdings;
+    this.sinceS = new Float64Array(replica.records.count);
+    this.transferEndS = new Float64Array(replica.records.count);
+  }
+
+  get count(): number {
+    return this.parked.length + this.reloading.length + this.leaving.length;
+  }
+
+  forEach(visit: (request: number) => void): void {
+    this.reloading.forEach(visit);
+    this.parked.forEach(visit);
+    this.leaving.forEach(visit);
+  }
+
+  /** When the next transfer that something waits for ends, s; Infinity when none is under way. */
+  nextEventS(): number {
+    return Math.min(this.endOf(this.reloading), this.endOf(this.leaving));
+  }
+
+  /** First token is out, layers are on the host: wait for them. */
+  park(request: number, kvTokens: number): void {
+    this.holdings.kvTokens[request] = kvTokens;
+    this.sinceS[request] = this.replica.clockS;
+    this.enterParked(request);
+  }
+
+  /** Transfers that have ended by now: what left is parked, what came back joins the decode batch. */
+  completeTransfers(): void {
+    const nowS = this.replica.clockS + SIMULTANEOUS_S;
+    while (this.endOf(this.leaving) <= nowS) this.completeLeaving();
+    while (this.endOf(this.reloading) <= nowS) this.join(this.reloading.shift()!);
+    this.stirred = false;
+  }
+
+  /** Reloads parked requests, first come first, while their missing layers leave `floor()` layer-blocks free. */
+  startReloads(floor: () => number): void {
+    const { replica, config, holdings } = this;
+    while (this.parked.length > 0) {
+      const request = this.parked[0]!;
+      const missing = config.layers - holdings.retained[request]!;
+      const kvTokens = holdings.kvTokens[request]!;
+      const needed = missing * replica.blocksOf(kvTokens);
+      if (replica.decode.count + this.reloading.length >= replica.config.limits.maxNumSeqs) return;
+      if (replica.freeLayerBlocks - needed < floor()) return;
+      this.parked.shift();
+      replica.freeLayerBlocks -= needed;
+      holdings.retained[request] = config.layers;
+      this.linkInFreeS = Math.max(this.linkInFreeS, replica.clockS) + missing * kvTokens * config.reloadTokenLayerS;
+      this.transferEndS[request] = this.linkInFreeS;
+      replica.records.hostToDeviceBytes += missing * kvTokens * config.bytesPerTokenLayer;
+      this.reloading.push(request);
+    }
+  }
+
+  /** Takes a request out of the decode batch and sends all its layers to the host. */
+  sendAway(request: number): void {
+    const { replica, config, holdings } = this;
+    const kvTokens = replica.leaveDecode(request);
+    holdings.kvTokens[request] = kvTokens;
+    holdings.takeHost(request, config.layers * replica.blocksOf(kvTokens));
+    this.sinceS[request] = replica.clockS;
+    this.moveOut(config.layers * kvTokens);
+    this.transferEndS[request] = this.linkOutFreeS;
+    this.leaving.push(request);
+  }
+
+  /** Decode is short of blocks while layers are on their way out: waits for the first of them. @returns false if none is. */
+  awaitLeaving(): boolean {
+    if (this.leaving.length === 0) return false;
+    this.replica.clockS = Math.max(this.replica.clockS, this.endOf(this.leaving));
+    this.completeLeaving();
+    this.stirred = true;
+    return true;
+  }
+
+  /**
+   * Nothing runs and nothing moves: parked requests hold each other's blocks. The layers of the latest one go to the
+   * host, or, where that is full, it is computed again later. @returns false when nobody but the first holds any.
+   */
+  untie(): boolean {
+    const { replica, holdings } = this;
+    for (let k = this.parked.length - 1; k > 0; k--) {
+      const request = this.parked[k]!;
+      const layers = holdings.retained[request]!;
+      if (layers === 0) continue;
+      const kvTokens = holdings.kvTokens[request]!;
+      const blocks = layers * replica.blocksOf(kvTokens);
+      if (blocks > holdings.hostFree) {
+        this.parked.splice(k, 1);
+        replica.records.parkedS += replica.clockS - this.sinceS[request]!;
+        replica.dropToQueue(request, kvTokens);
+        return true;
+      }
+      this.moveOut(layers * kvTokens);
+      replica.records.exposedTransferS += this.linkOutFreeS - replica.clockS;
+      replica.clockS = this.linkOutFreeS;
+      replica.freeLayerBlocks += blocks;
+      holdings.takeHost(request, blocks);
+      holdings.retained[request] = 0;
+      return true;
+    }
+    return false;
+  }
+
+  private moveOut(tokenLayers: number): void {
+    const { replica, config } = this;
+    const movedS = tokenLayers * config.offloadTokenLayerS;
+    this.linkOutFreeS = Math.max(this.linkOutFreeS, replica.clockS) + movedS;
+    replica.records.transferS += movedS;
+    replica.records.deviceToHostBytes += tokenLayers * config.bytesPerTokenLayer;
+  }
+
+  /** The first of the leaving is on the host and its blocks are free. */
+  private completeLeaving(): void {
+    const request = this.leaving.shift()!;
+    const blocks = this.replica.blocksOf(this.holdings.kvTokens[request]!);
+    this.replica.freeLayerBlocks += this.config.layers * blocks;
+    this.holdings.retained[request] = 0;
+    this.enterParked(request);
+  }
+
+  private join(request: number): void {
+    const { replica, holdings } = this;
+    const { records } = replica;
+    holdings.freeHost(request);
+    records.parkedS += replica.clockS - this.sinceS[request]!;
+    const remaining = records.outputTokens[request]! - records.producedTokens[request]!;
+    replica.decode.join(request, holdings.kvTokens[request]!, remaining);
+  }
+
+  /** Whoever had the first token first is reloaded first, whatever happened to it since. */
+  private enterParked(request: number): void {
+    const { firstTokenS } = this.replica.records;
+    let place = this.parked.length;
+    while (place > 0 && firstTokenS[this.parked[place - 1]!]! > firstTokenS[request]!) place -= 1;
+    this.parked.splice(place, 0, request);
+  }
+
+  private endOf(transfers: readonly number[]): number {
+    return transfers.length === 0 ? Number.POSITIVE_INFINITY : this.transferEndS[transfers[0]!]!;
+  }
+}

@@ -1,0 +1,313 @@
+/** What the naive reference knows at any time, its memory, and LayerKV's rules, written for reading rather than speed. */
+import type { CostModel } from '../../src/engine/cost/types.ts';
+import { minimumRetainedLayers, prefillEstimate, staysOnGpu } from '../../src/engine/kv/retention.ts';
+import { memoryModel } from '../../src/engine/memory.ts';
+import { costModel, layerKvCanAct, transferLaw } from '../../src/engine/simulate.ts';
+import type { EngineInput } from '../../src/engine/types.ts';
+import { createRandom, type Random } from '../../src/engine/workload/random.ts';
+import { drawWorkload } from '../../src/engine/workload/workload.ts';
+
+export const NS = 1e-9;
+
+export interface ReferenceRequest {
+  readonly id: number;
+  arrivalS: number;
+  readonly input: number;
+  readonly output: number;
+  produced: number;
+  prefillStartS: number;
+  firstTokenS: number;
+  finishS: number;
+  /** Tokens whose KV is somewhere. */
+  kv: number;
+  /** Tokens the GPU blocks are reserved for. */
+  reserved: number;
+  /** Per layer: on the GPU (true) or on the host. */
+  onGpu: boolean[];
+  hostReserved: number;
+  predicted: number;
+  reloadEndS: number;
+  leavingLayers: number;
+}
+
+export interface ReferenceRun {
+  readonly requests: readonly ReferenceRequest[];
+  readonly preemptions: number;
+  readonly deviceToHostBytes: number;
+  readonly hostToDeviceBytes: number;
+  readonly refused: number;
+}
+
+/** State, memory and the LayerKV rules; the schedulers are in `reference.ts`. */
+export class ReferenceState {
+  protected readonly input: EngineInput;
+  protected readonly cost: CostModel;
+  protected readonly layers: number;
+  protected readonly pool: number;
+  protected readonly watermark: number;
+  protected readonly acts: boolean;
+  protected readonly requests: ReferenceRequest[];
+  protected readonly closed: number | null;
+  protected clock = 0;
+  protected waiting: ReferenceRequest[] = [];
+  protected running: ReferenceRequest[] = [];
+  protected partial: ReferenceRequest | null = null;
+  protected parked: ReferenceRequest[] = [];
+  protected reloading: ReferenceRequest[] = [];
+  protected finishedLengths: number[] = [];
+  protected nextArrival = 0;
+  protected leaving: ReferenceRequest[] = [];
+  protected linkFree = 0;
+  protected linkOutFree = 0;
+  protected joining = 0;
+  protected lastDecode = 0;
+  protected preemptions = 0;
+  protected refused = 0;
+  protected out = 0;
+  protected back = 0;
+  protected readonly random: Random;
+  protected readonly estimate: (tokens: number) => number;
+  protected readonly transfer: ReturnType<typeof transferLaw>;
+
+  constructor(input: EngineInput) {
+    this.input = input;
+    this.cost = costModel(input);
+    this.layers = input.model.layers;
+    const { gpuBlocks } = memoryModel(input);
+    this.pool = input.scheduler === 'v0' ? gpuBlocks : gpuBlocks - 1;
+    this.watermark = input.scheduler === 'v0' ? Math.floor(0.01 * gpuBlocks) : 0;
+    this.acts = input.policy !== 'vllm' && layerKvCanAct(input);
+    const workload = drawWorkload(input.workload, input.limits.maxModelLenTokens);
+    this.closed = workload.closedConcurrency;
+    this.requests = Array.from({ length: workload.count }, (_, id) => ({
+      id,
+      arrivalS: workload.arrivalS[id]!,
+      input: workload.inputTokens[id]!,
+      output: workload.outputTokens[id]!,
+      produced: 0,
+      prefillStartS: Number.NaN,
+      firstTokenS: Number.NaN,
+      finishS: Number.NaN,
+      kv: 0,
+      reserved: 0,
+      onGpu: [],
+      hostReserved: 0,
+      predicted: 0,
+      reloadEndS: 0,
+      leavingLayers: 0,
+    }));
+    this.random = createRandom(input.workload.seed, 'predictor');
+    this.estimate = prefillEstimate(input);
+    this.transfer = transferLaw(input);
+  }
+
+  protected blocks(tokens: number): number {
+    return Math.ceil(tokens / this.input.limits.blockSizeTokens);
+  }
+
+  protected free(): number {
+    let used = 0;
+    for (const r of this.requests) for (const gpu of r.onGpu) if (gpu) used += this.blocks(r.reserved);
+    return this.pool * this.layers - used;
+  }
+
+  protected hostFree(): number {
+    const { hostPoolBytes } = this.input.layerkv;
+    const block = this.transfer.bytesPerTokenLayer * this.input.limits.blockSizeTokens;
+    let used = 0;
+    for (const r of this.requests) used += r.hostReserved;
+    return Math.floor(hostPoolBytes / this.input.parallelism.data / block) - used;
+  }
+
+  protected growthOf(r: ReferenceRequest): number {
+    return (this.blocks(r.kv + 1) - this.blocks(r.kv)) * this.layers;
+  }
+
+  protected growth(): number {
+    let needed = 0;
+    for (const r of this.running) needed += this.growthOf(r);
+    return needed;
+  }
+
+  protected drop(r: ReferenceRequest): void {
+    r.onGpu = [];
+    r.hostReserved = 0;
+    r.kv = 0;
+    r.reserved = 0;
+    this.preemptions += 1;
+    this.waiting.unshift(r);
+  }
+
+  protected finish(r: ReferenceRequest): void {
+    r.finishS = this.clock;
+    r.onGpu = [];
+    r.hostReserved = 0;
+    r.reserved = 0;
+    this.running = this.running.filter((other) => other !== r);
+    this.finishedLengths.push(r.output);
+  }
+
+  /** Layer-blocks to leave free when one more request is let in. */
+  protected floor(joining: number): number {
+    const { growthReserve } = this.input.layerkv;
+    const others = this.running.length + this.reloading.length + joining;
+    if (others === 0) return 0;
+    const reserve = Math.ceil(growthReserve * (this.pool * this.layers) - 1e-9);
+    return Math.max(reserve, this.threshold() + (others + 1) * this.layers);
+  }
+
+  protected threshold(): number {
+    return Math.ceil(this.input.layerkv.offloadThreshold * (this.pool * this.layers) - 1e-9);
+  }
+
+  protected forecast(): number {
+    let blocks = this.free() - this.running.length * this.layers;
+    for (const r of this.leaving) blocks += r.leavingLayers * this.blocks(r.kv);
+    for (const r of this.running) if (this.endsSoon(r)) blocks += this.layers * this.blocks(r.kv);
+    return blocks;
+  }
+
+  protected endsSoon(r: ReferenceRequest): boolean {
+    const future = r.predicted - r.produced;
+    return future > 0 && future <= this.input.limits.blockSizeTokens;
+  }
+
+  protected relievePressure(): void {
+    while (this.running.length > 1 && this.forecast() < this.threshold()) {
+      const slo = this.input.policy === 'layerkv' ? this.input.slo.tpotS : null;
+      let victim: ReferenceRequest | null = null;
+      let most = Number.NEGATIVE_INFINITY;
+      for (const r of this.running) {
+        if (this.endsSoon(r)) continue;
+        const slack = slo === null ? 0 : this.allowance(r, slo);
+        if (slack < most - NS) continue;
+        most = Math.max(most, slack);
+        victim = r;
+      }
+      if (victim === null) return;
+      const blocks = this.blocks(victim.kv);
+      const layers = this.layers;
+      if (layers * blocks > this.hostFree()) return;
+      const leaver = victim;
+      this.running = this.running.filter((r) => r !== leaver);
+      this.linkOutFree = Math.max(this.linkOutFree, this.clock) + layers * victim.kv * this.transfer.offloadTokenLayerS;
+      victim.reloadEndS = this.linkOutFree;
+      victim.leavingLayers = layers;
+      victim.hostReserved += layers * blocks;
+      this.out += layers * victim.kv * this.transfer.bytesPerTokenLayer;
+      this.leaving.push(victim);
+    }
+  }
+
+  protected completeLeaving(): void {
+    const r = this.leaving.shift()!;
+    r.onGpu = r.onGpu.map(() => false);
+    r.leavingLayers = 0;
+    this.park(r);
+  }
+
+  /** In the order of first tokens; of equals, behind those that are parked already. */
+  protected park(r: ReferenceRequest): void {
+    const later = this.parked.findIndex((other) => other.firstTokenS > r.firstTokenS);
+    this.parked.splice(later < 0 ? this.parked.length : later, 0, r);
+  }
+
+  protected waitForLeaving(): void {
+    this.clock = Math.max(this.clock, this.leaving[0]!.reloadEndS);
+    this.completeLeaving();
+  }
+
+  protected transfersAtBoundary(): void {
+    while (this.leaving.length > 0 && this.leaving[0]!.reloadEndS <= this.clock + NS) this.completeLeaving();
+    this.reloadAtBoundary();
+    this.relievePressure();
+    this.joining = 0;
+  }
+
+  protected reloadAtBoundary(): void {
+    while (this.reloading.length > 0 && this.reloading[0]!.reloadEndS <= this.clock + NS) {
+      const r = this.reloading.shift()!;
+      r.hostReserved = 0;
+      this.running.push(r);
+    }
+    while (this.parked.length > 0) {
+      const r = this.parked[0]!;
+      const missing = r.onGpu.filter((gpu) => !gpu).length;
+      if (this.running.length + this.reloading.length >= this.input.limits.maxNumSeqs) return;
+      if (this.free() - missing * this.blocks(r.kv) < this.floor(0)) return;
+      this.parked.shift();
+      r.onGpu = r.onGpu.map(() => true);
+      this.linkFree = Math.max(this.linkFree, this.clock) + missing * r.kv * this.transfer.reloadTokenLayerS;
+      r.reloadEndS = this.linkFree;
+      this.back += missing * r.kv * this.transfer.bytesPerTokenLayer;
+      this.reloading.push(r);
+    }
+  }
+
+  protected admitLayerKv(
+    r: ReferenceRequest,
+    tokens: number,
+    round: { claimed: number; transient: number },
+    growth: number,
+  ): boolean {
+    const blocks = this.blocks(tokens);
+    const available = this.free() - growth - round.transient;
+    const kept = this.keep(tokens, blocks, available);
+    if (kept < 0) return false;
+    const estimate = this.estimate(tokens);
+    if (round.claimed + estimate > this.budget() + NS) return false;
+    round.claimed += estimate;
+    if (kept === this.layers) this.joining += 1;
+    round.transient += Math.min(this.input.layerkv.transientLayers, this.layers - kept) * blocks;
+    r.onGpu = Array.from({ length: this.layers }, (_, layer) => staysOnGpu(layer, kept, this.layers));
+    r.reserved = tokens;
+    r.hostReserved = (this.layers - kept) * blocks;
+    if (r.predicted === 0) r.predicted = this.predict(r.output);
+    return true;
+  }
+
+  protected keep(tokens: number, blocks: number, available: number): number {
+    const { layers } = this;
+    if (this.parked.length === 0 && available - layers * blocks >= this.floor(this.joining)) return layers;
+    const minimum = minimumRetainedLayers(layers, tokens * this.transfer.offloadTokenLayerS, this.estimate(tokens));
+    let best = -1;
+    for (let kept = minimum; kept < layers; kept++) {
+      if ((layers - kept) * blocks > this.hostFree()) continue;
+      if ((kept + Math.min(this.input.layerkv.transientLayers, layers - kept)) * blocks > available) continue;
+      const extra = best >= 0;
+      if (extra && (this.parked.length > 0 || kept * blocks > available - this.floor(this.joining))) break;
+      best = kept;
+    }
+    return best;
+  }
+
+  protected budget(): number {
+    const slo = this.input.policy === 'layerkv' ? this.input.slo.tpotS : null;
+    if (slo === null) return Number.POSITIVE_INFINITY;
+    let least = Number.POSITIVE_INFINITY;
+    for (const r of [...this.running, ...this.reloading, ...this.parked, ...this.leaving]) {
+      const future = Math.max(1, r.predicted - r.produced);
+      const lost = this.clock - r.firstTokenS > slo * (r.produced + future) + NS;
+      if (lost && this.input.layerkv.lostRequests === 'ignore') continue;
+      least = Math.min(least, this.allowance(r, slo));
+    }
+    return least;
+  }
+
+  protected allowance(r: ReferenceRequest, slo: number): number {
+    const future = Math.max(1, r.predicted - r.produced);
+    return slo * (r.produced + future) - (this.clock - r.firstTokenS + future * this.lastDecode);
+  }
+
+  protected predict(output: number): number {
+    const { buckets, accuracy } = this.input.layerkv.predictor;
+    const known = this.finishedLengths.length > 0 ? this.finishedLengths : this.requests.map((r) => r.output);
+    const sorted = known.slice().sort((a, b) => a - b);
+    const edges = Array.from({ length: buckets }, (_, b) => sorted[Math.floor((b * sorted.length) / buckets)]!);
+    let right = 0;
+    for (let b = 1; b < buckets && edges[b]! <= output; b++) right = b;
+    if (this.random() < accuracy || buckets === 1) return edges[right]!;
+    const others = edges.filter((_, b) => b !== right);
+    return others[Math.floor(this.random() * others.length)]!;
+  }
+}
