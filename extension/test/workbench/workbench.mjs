@@ -75,10 +75,7 @@ export async function startWorkbench({ vsix, settings = {} }) {
   const home = folder('home');
   const data = folder('data');
   folder('data/User');
-  writeFileSync(
-    join(data, 'User/settings.json'),
-    JSON.stringify({ ...steadySettings, ...settings }, null, 2),
-  );
+  writeFileSync(join(data, 'User/settings.json'), JSON.stringify({ ...steadySettings, ...settings }, null, 2));
   const base = [
     paths.codeServer,
     ...['--config', join(profile, 'config.yaml'), '--user-data-dir', data, '--extensions-dir', folder('ext')],

@@ -1,0 +1,223 @@
+/** The report's tables as rows of text: the page only lays them out. */
+import type { Distribution, Prediction } from '../../../server/src/forecast/types.ts';
+import { bytes, count, duration, percent, significant } from './format.ts';
+import { PERCENTS, type PolicyReport, policyNames, type ReportModel } from './model.ts';
+import { verdictText } from './wording.ts';
+
+type Figures = Omit<Prediction, 'perRequest'>;
+
+/** A table: column heads, then groups of rows; the first cell of a row is its head. */
+export interface Table {
+  readonly caption: string;
+  readonly columns: readonly string[];
+  readonly groups: readonly { readonly name: string | null; readonly rows: readonly Row[] }[];
+}
+
+export interface Row {
+  readonly head: string;
+  readonly cells: readonly string[];
+  /** Index of the policy the row is about, for its colour mark; null where it is about all. */
+  readonly policy: number | null;
+  /** What the figure means. */
+  readonly help?: string;
+}
+
+const NONE = '–';
+
+function orNone<T>(value: T | null, write: (value: T) => string): string {
+  return value === null ? NONE : write(value);
+}
+
+const statistics = ['mean', 'p50', 'p90', 'p95', 'p99', 'max'] as const satisfies readonly (keyof Distribution)[];
+
+/** TTFT, TPOT and end-to-end time, one row a policy. */
+export function latencyTable({ policies }: ReportModel): Table {
+  const metrics = [
+    { name: 'Time to first token (TTFT)', of: (figures: Figures) => figures.ttftMs },
+    { name: 'Time per output token (TPOT)', of: (figures: Figures) => figures.tpotMs },
+    { name: 'End to end', of: (figures: Figures) => figures.e2eMs },
+  ];
+  return {
+    caption: 'Latency',
+    columns: ['', ...statistics],
+    groups: metrics.map(({ name, of }) => ({
+      name,
+      rows: policies.map(({ policy, prediction }, index) => ({
+        head: policyNames[policy],
+        cells: statistics.map((statistic) => orNone(of(prediction), (figures) => duration(figures[statistic]))),
+        policy: index,
+      })),
+    })),
+  };
+}
+
+interface Line {
+  readonly head: string;
+  readonly help?: string;
+  readonly of: (figures: Figures) => string;
+}
+
+const serviceLines: readonly Line[] = [
+  { head: 'Verdict', of: (figures) => verdictText(figures).text },
+  {
+    head: 'Requests that break an SLO',
+    of: ({ violationRate }) => orNone(violationRate, (rate) => percent(rate.any)),
+  },
+  {
+    head: '95 % interval',
+    help: 'Over ten further seeds: how much the figure above depends on chance.',
+    of: ({ violationRate }) =>
+      orNone(violationRate?.interval ?? null, ([low, high]) => `${percent(low)} to ${percent(high)}`),
+  },
+  { head: '… of these TTFT', of: ({ violationRate }) => orNone(violationRate, (rate) => percent(rate.ttft)) },
+  { head: '… of these TPOT', of: ({ violationRate }) => orNone(violationRate, (rate) => percent(rate.tpot)) },
+  {
+    head: 'Finished requests',
+    of: ({ finished, requests }) => `${count(finished)} of ${count(requests)}`,
+  },
+  {
+    head: 'Requests per second',
+    of: ({ throughput }) => orNone(throughput, (rates) => significant(rates.requestsPerS)),
+  },
+  {
+    head: 'Output tokens per second',
+    of: ({ throughput }) => orNone(throughput, (rates) => significant(rates.outputTokensPerS)),
+  },
+  {
+    head: 'Goodput, requests per second',
+    help: 'Requests that keep both SLOs.',
+    of: ({ throughput }) => orNone(throughput, (rates) => significant(rates.goodputPerS)),
+  },
+  { head: 'Time until the last request finished', of: ({ makespanS }) => orNone(makespanS, (s) => duration(s * 1000)) },
+  { head: 'Preemptions', of: ({ preemptions }) => count(preemptions) },
+];
+
+const memoryLines: readonly Line[] = [
+  { head: 'Weights per GPU', of: ({ memory }) => bytes(memory.weightsBytesPerGpu) },
+  { head: 'Activations per GPU, at their peak', of: ({ memory }) => bytes(memory.activationBytesPerGpu) },
+  { head: 'KV cache per token', of: ({ memory }) => bytes(memory.kvBytesPerToken) },
+  {
+    head: 'KV cache on the GPUs',
+    of: ({ memory }) => `${count(memory.kvTokens)} tokens, ${count(memory.gpuBlocks)} blocks`,
+  },
+  {
+    head: 'Sequences of full length that fit',
+    help: 'KV tokens over max-model-len.',
+    of: ({ memory }) => significant(memory.fullLengthSequences),
+  },
+  {
+    head: 'KV cache on the host',
+    of: ({ memory }) => orNone(memory.hostPoolTokens, (tokens) => `${count(tokens)} tokens`),
+  },
+];
+
+const offloadLines: readonly Line[] = [
+  {
+    head: 'Layers kept on the GPU',
+    help: 'At the mean prompt; the others go to the host during the prefill.',
+    of: ({ offload }) =>
+      orNone(offload, ({ retainedLayers, layers }) => `${count(retainedLayers)} of ${count(layers)}`),
+  },
+  {
+    head: 'Offloading hidden behind compute',
+    of: ({ offload }) => orNone(offload?.hiddenShare ?? null, percent),
+  },
+  { head: 'Moved to the host', of: ({ offload }) => orNone(offload, (moved) => bytes(moved.deviceToHostBytes)) },
+  { head: 'Moved back', of: ({ offload }) => orNone(offload, (moved) => bytes(moved.hostToDeviceBytes)) },
+  {
+    head: 'Waiting to rejoin, all requests together',
+    help: 'Between a request’s first token and its return to the decode batch.',
+    of: ({ offload }) => orNone(offload, (moved) => duration(moved.parkedS * 1000)),
+  },
+];
+
+const provenanceLines: readonly Line[] = [
+  { head: 'Step times', of: ({ provenance }) => provenance.cost },
+  { head: 'Engine defaults', of: ({ provenance }) => provenance.engineDefaults },
+  { head: 'Scheduler', of: ({ scheduler }) => scheduler },
+  { head: 'Seed', of: ({ provenance }) => String(provenance.seed) },
+];
+
+/** Everything else, one column a policy. Offload rows only where a policy offloads. */
+export function numbersTable({ policies }: ReportModel): Table {
+  const group = (name: string, lines: readonly Line[]): Table['groups'][number] => ({
+    name,
+    rows: lines.map(({ head, help, of }) => ({
+      head,
+      cells: policies.map(({ prediction }) => of(prediction)),
+      policy: null,
+      ...(help === undefined ? {} : { help }),
+    })),
+  });
+  const offloads = policies.some(({ prediction }) => prediction.offload !== null);
+  return {
+    caption: 'All figures',
+    columns: ['', ...policies.map(({ policy }) => policyNames[policy])],
+    groups: [
+      group('Service', serviceLines),
+      group('Memory', memoryLines),
+      ...(offloads ? [group('Offload to the host', offloadLines)] : []),
+      group('Where the figures come from', provenanceLines),
+    ],
+  };
+}
+
+/** Table twin of the TTFT plot. */
+export function ttftTable({ policies }: ReportModel): Table {
+  return {
+    caption: 'Time to first token: this share of the requests waits at most this long',
+    columns: ['Requests', ...policies.map(({ policy }) => policyNames[policy])],
+    groups: [
+      {
+        name: null,
+        rows: PERCENTS.map((percentValue, row) => ({
+          head: `${percentValue} %`,
+          cells: policies.map(({ ttftAtPercent }) => orNone(ttftAtPercent[row] ?? null, duration)),
+          policy: null,
+        })),
+      },
+    ],
+  };
+}
+
+/** Parts of the mean TTFT, for the bars and their table twin. */
+export interface Part {
+  readonly name: string;
+  readonly ms: number;
+  readonly share: number;
+}
+
+/** The mean TTFT in parts; null without figures. */
+export function ttftParts({ prediction }: PolicyReport): readonly Part[] | null {
+  const parts = prediction.ttftParts;
+  if (parts === null) return null;
+  const total = parts.queueMs + parts.prefillMs + parts.offloadMs;
+  const share = (ms: number): number => (total > 0 ? ms / total : 0);
+  return [
+    { name: 'Waiting in the queue', ms: parts.queueMs, share: share(parts.queueMs) },
+    { name: 'Computing the prefill', ms: parts.prefillMs, share: share(parts.prefillMs) },
+    { name: 'Offloading that compute did not hide', ms: parts.offloadMs, share: share(parts.offloadMs) },
+  ];
+}
+
+/** Table twin of the bars. */
+export function partsTable({ policies }: ReportModel): Table {
+  const names = ['Waiting in the queue', 'Computing the prefill', 'Offloading that compute did not hide'];
+  return {
+    caption: 'Mean time to first token, in parts',
+    columns: ['', ...policies.map(({ policy }) => policyNames[policy])],
+    groups: [
+      {
+        name: null,
+        rows: names.map((head, row) => ({
+          head,
+          cells: policies.map((policy) => {
+            const part = ttftParts(policy)?.[row];
+            return part === undefined ? NONE : `${duration(part.ms)} (${percent(part.share)})`;
+          }),
+          policy: null,
+        })),
+      },
+    ],
+  };
+}
