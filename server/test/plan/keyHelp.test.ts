@@ -3,7 +3,7 @@ import { helpFor, keyAt, locatedAt, locatedPaths, PLAN_SCHEMA } from '../../src/
 import { knownKeys } from '../../src/plan/schemaWalk.ts';
 import { indexLines } from '../../src/text/lines.ts';
 import { parseText } from '../../src/text/parse.ts';
-import { analyseText, planText } from './marks.ts';
+import { analyseText, LEAST, planText } from './marks.ts';
 
 /** The key at the `|` in a text. */
 function keyAtBar(marked: string) {
@@ -56,6 +56,22 @@ describe('key help', () => {
         assert.ok(located.has(full) || knownKeys(PLAN_SCHEMA, [...path, key]).length > 0, `${full} holds no value`);
       }
     }
+  });
+
+  it('names no default that a plan without the key does not have', async () => {
+    const {
+      plans: [plan],
+    } = await analyseText(LEAST);
+    assert.ok(plan);
+    const parse = (value: unknown): unknown => (value === 'auto' ? 'bf16' : value === '4MiB' ? 4 * 2 ** 20 : value);
+    const compared = locatedPaths().flatMap((path) => {
+      const located = locatedAt(plan, path);
+      const told = helpFor(path)?.defaultValue;
+      if (told === undefined || located?.origin !== 'default') return [];
+      return [[path.join('.'), parse(told), located.value] as const];
+    });
+    assert.ok(compared.length > 20, `only ${compared.length} defaults`);
+    for (const [path, told, actual] of compared) assert.equal(told, actual, path);
   });
 
   it('says what words are allowed and what keys go below', () => {

@@ -147,3 +147,15 @@ spec:
     ttft: 3s
     tpot: 200ms
 `;
+
+/** As little as a plan can be. */
+export const LEAST = `apiVersion: layerkv/v1
+kind: ServingPlan
+spec:
+  model: {id: meta-llama/Llama-3.1-8B-Instruct}
+  hardware: {gpu: l20}
+  workload:
+    arrivals: {process: poisson, rate: 1}
+    input: {tokens: 2k}
+    output: {tokens: 512}
+`;

@@ -1,24 +1,12 @@
 import assert from 'node:assert/strict';
 import type { Plan } from '../../src/plan/types.ts';
-import { analyseText, check, filesOf, planText } from './marks.ts';
+import { analyseText, check, filesOf, LEAST, planText } from './marks.ts';
 
 async function planOf(text: string): Promise<Plan> {
   const { plans, problems } = await analyseText(text);
   assert.ok(plans[0], JSON.stringify(problems));
   return plans[0];
 }
-
-/** As little as a plan can be. */
-const LEAST = `apiVersion: layerkv/v1
-kind: ServingPlan
-spec:
-  model: {id: meta-llama/Llama-3.1-8B-Instruct}
-  hardware: {gpu: l20}
-  workload:
-    arrivals: {process: poisson, rate: 1}
-    input: {tokens: 2k}
-    output: {tokens: 512}
-`;
 
 describe('native plans', () => {
   it('locates what is stated', async () => {

@@ -356,7 +356,7 @@ export interface ServingPlan {
        */
       blockSize?: number;
       /**
-       * Share of each GPU's memory that vLLM may use, above 0 up to 1. Default 0.9 (0.92 from vLLM 0.21 on). What weights and activations leave of it is the KV pool.
+       * Share of each GPU's memory that vLLM may use, above 0 up to 1. Default by version: 0.9, from vLLM 0.21 on 0.92. What weights and activations leave of it is the KV pool.
        */
       gpuMemoryUtilization?: number;
       /**
@@ -401,7 +401,7 @@ export interface ServingPlan {
        */
       kvOffload?: {
         /**
-         * Host memory for cached KV, per replica.
+         * Host memory for cached KV, per replica. Default: none, so that only GPU memory holds the prefix cache.
          */
         hostPool?: number | string;
       };

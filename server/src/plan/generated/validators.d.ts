@@ -3,10 +3,8 @@
 export interface SchemaError {
   /** JSON pointer to the value at fault: '/spec/engine/blockSize'. */
   readonly instancePath: string;
-  readonly schemaPath: string;
   readonly keyword: string;
   readonly params: Readonly<Record<string, unknown>>;
-  readonly message?: string;
 }
 
 /** Whether `data` keeps the schema; every violation is in `errors` afterwards (null: none). */
