@@ -38,13 +38,6 @@ export interface ReportModel {
 /** Rows of the TTFT plot's table twin, percent of requests. */
 export const PERCENTS = [1, 5, 10, 25, 50, 75, 90, 95, 99, 100] as const;
 
-/** How policies are called in the report. */
-export const policyNames: Readonly<Record<Policy, string>> = {
-  vllm: 'vLLM',
-  layerkv: 'LayerKV',
-  'layerkv-no-slo': 'LayerKV, no SLO check',
-};
-
 /** Makes the report of a simulation. */
 export function reportModel(result: SimulateSuccess, fileName: string): ReportModel {
   return {

@@ -1,9 +1,10 @@
 /** The report's window: one panel, reused, restored after a reload. */
 import * as vscode from 'vscode';
+import { POLICY_NAMES } from '../../../server/src/language/words.ts';
 import { COMMANDS, type CommandTarget } from '../../../server/src/protocol.ts';
 import { reportHtml } from './html.ts';
 import type { FromPage, ToPage } from './messages.ts';
-import { isReportModel, policyNames, type ReportModel } from './model.ts';
+import { isReportModel, type ReportModel } from './model.ts';
 
 /** View type of the panel; VS Code restores panels by it. */
 export const REPORT_VIEW = 'layerkv.report';
@@ -92,6 +93,6 @@ export class ReportPanel implements vscode.Disposable {
 }
 
 function titleOf(model: ReportModel): string {
-  const names = model.policies.map(({ policy }) => policyNames[policy]).join(' and ');
+  const names = model.policies.map(({ policy }) => POLICY_NAMES[policy]).join(' and ');
   return `${model.plan.name}: ${names}`;
 }

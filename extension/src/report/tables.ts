@@ -1,7 +1,8 @@
 /** The report's tables as rows of text: the page only lays them out. */
 import type { Distribution, Prediction } from '../../../server/src/forecast/types.ts';
-import { bytes, count, duration, percent, significant } from './format.ts';
-import { PERCENTS, type PolicyReport, policyNames, type ReportModel } from './model.ts';
+import { missShare, POLICY_NAMES, plainNumber } from '../../../server/src/language/words.ts';
+import { formatBytes, formatDurationMs, formatPercent } from '../../../server/src/plan/quantity.ts';
+import { PERCENTS, type PolicyReport, type ReportModel } from './model.ts';
 import { verdictText } from './wording.ts';
 
 type Figures = Omit<Prediction, 'perRequest'>;
@@ -24,6 +25,11 @@ export interface Row {
 
 const NONE = '–';
 
+/** "52,416": exact, thousands grouped. */
+function count(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
+
 function orNone<T>(value: T | null, write: (value: T) => string): string {
   return value === null ? NONE : write(value);
 }
@@ -43,8 +49,8 @@ export function latencyTable({ policies }: ReportModel): Table {
     groups: metrics.map(({ name, of }) => ({
       name,
       rows: policies.map(({ policy, prediction }, index) => ({
-        head: policyNames[policy],
-        cells: statistics.map((statistic) => orNone(of(prediction), (figures) => duration(figures[statistic]))),
+        head: POLICY_NAMES[policy],
+        cells: statistics.map((statistic) => orNone(of(prediction), (figures) => formatDurationMs(figures[statistic]))),
         policy: index,
       })),
     })),
@@ -60,42 +66,40 @@ interface Line {
 const serviceLines: readonly Line[] = [
   { head: 'Verdict', of: (figures) => verdictText(figures).text },
   {
-    head: 'Requests that break an SLO',
-    of: ({ violationRate }) => orNone(violationRate, (rate) => percent(rate.any)),
+    head: 'Requests that miss an SLO',
+    help: 'In brackets the 95 % interval over ten further seeds: how much depends on chance.',
+    of: ({ violationRate }) => orNone(violationRate, missShare),
   },
-  {
-    head: '95 % interval',
-    help: 'Over ten further seeds: how much the figure above depends on chance.',
-    of: ({ violationRate }) =>
-      orNone(violationRate?.interval ?? null, ([low, high]) => `${percent(low)} to ${percent(high)}`),
-  },
-  { head: '… of these TTFT', of: ({ violationRate }) => orNone(violationRate, (rate) => percent(rate.ttft)) },
-  { head: '… of these TPOT', of: ({ violationRate }) => orNone(violationRate, (rate) => percent(rate.tpot)) },
+  { head: 'Miss the TTFT SLO', of: ({ violationRate }) => orNone(violationRate, (rate) => formatPercent(rate.ttft)) },
+  { head: 'Miss the TPOT SLO', of: ({ violationRate }) => orNone(violationRate, (rate) => formatPercent(rate.tpot)) },
   {
     head: 'Finished requests',
     of: ({ finished, requests }) => `${count(finished)} of ${count(requests)}`,
   },
   {
     head: 'Requests per second',
-    of: ({ throughput }) => orNone(throughput, (rates) => significant(rates.requestsPerS)),
+    of: ({ throughput }) => orNone(throughput, (rates) => plainNumber(rates.requestsPerS)),
   },
   {
     head: 'Output tokens per second',
-    of: ({ throughput }) => orNone(throughput, (rates) => significant(rates.outputTokensPerS)),
+    of: ({ throughput }) => orNone(throughput, (rates) => plainNumber(rates.outputTokensPerS)),
   },
   {
     head: 'Goodput, requests per second',
     help: 'Requests that keep both SLOs.',
-    of: ({ throughput }) => orNone(throughput, (rates) => significant(rates.goodputPerS)),
+    of: ({ throughput }) => orNone(throughput, (rates) => plainNumber(rates.goodputPerS)),
   },
-  { head: 'Time until the last request finished', of: ({ makespanS }) => orNone(makespanS, (s) => duration(s * 1000)) },
+  {
+    head: 'Time until the last request finished',
+    of: ({ makespanS }) => orNone(makespanS, (s) => formatDurationMs(s * 1000)),
+  },
   { head: 'Preemptions', of: ({ preemptions }) => count(preemptions) },
 ];
 
 const memoryLines: readonly Line[] = [
-  { head: 'Weights per GPU', of: ({ memory }) => bytes(memory.weightsBytesPerGpu) },
-  { head: 'Activations per GPU, at their peak', of: ({ memory }) => bytes(memory.activationBytesPerGpu) },
-  { head: 'KV cache per token', of: ({ memory }) => bytes(memory.kvBytesPerToken) },
+  { head: 'Weights per GPU', of: ({ memory }) => formatBytes(memory.weightsBytesPerGpu) },
+  { head: 'Activations per GPU, at their peak', of: ({ memory }) => formatBytes(memory.activationBytesPerGpu) },
+  { head: 'KV cache per token', of: ({ memory }) => formatBytes(memory.kvBytesPerToken) },
   {
     head: 'KV cache on the GPUs',
     of: ({ memory }) => `${count(memory.kvTokens)} tokens, ${count(memory.gpuBlocks)} blocks`,
@@ -103,7 +107,7 @@ const memoryLines: readonly Line[] = [
   {
     head: 'Sequences of full length that fit',
     help: 'KV tokens over max-model-len.',
-    of: ({ memory }) => significant(memory.fullLengthSequences),
+    of: ({ memory }) => plainNumber(memory.fullLengthSequences),
   },
   {
     head: 'KV cache on the host',
@@ -120,14 +124,14 @@ const offloadLines: readonly Line[] = [
   },
   {
     head: 'Offloading hidden behind compute',
-    of: ({ offload }) => orNone(offload?.hiddenShare ?? null, percent),
+    of: ({ offload }) => orNone(offload?.hiddenShare ?? null, formatPercent),
   },
-  { head: 'Moved to the host', of: ({ offload }) => orNone(offload, (moved) => bytes(moved.deviceToHostBytes)) },
-  { head: 'Moved back', of: ({ offload }) => orNone(offload, (moved) => bytes(moved.hostToDeviceBytes)) },
+  { head: 'Moved to the host', of: ({ offload }) => orNone(offload, (moved) => formatBytes(moved.deviceToHostBytes)) },
+  { head: 'Moved back', of: ({ offload }) => orNone(offload, (moved) => formatBytes(moved.hostToDeviceBytes)) },
   {
     head: 'Waiting to rejoin, all requests together',
     help: 'Between a request’s first token and its return to the decode batch.',
-    of: ({ offload }) => orNone(offload, (moved) => duration(moved.parkedS * 1000)),
+    of: ({ offload }) => orNone(offload, (moved) => formatDurationMs(moved.parkedS * 1000)),
   },
 ];
 
@@ -152,7 +156,7 @@ export function numbersTable({ policies }: ReportModel): Table {
   const offloads = policies.some(({ prediction }) => prediction.offload !== null);
   return {
     caption: 'All figures',
-    columns: ['', ...policies.map(({ policy }) => policyNames[policy])],
+    columns: ['', ...policies.map(({ policy }) => POLICY_NAMES[policy])],
     groups: [
       group('Service', serviceLines),
       group('Memory', memoryLines),
@@ -166,13 +170,13 @@ export function numbersTable({ policies }: ReportModel): Table {
 export function ttftTable({ policies }: ReportModel): Table {
   return {
     caption: 'Time to first token: this share of the requests waits at most this long',
-    columns: ['Requests', ...policies.map(({ policy }) => policyNames[policy])],
+    columns: ['Requests', ...policies.map(({ policy }) => POLICY_NAMES[policy])],
     groups: [
       {
         name: null,
         rows: PERCENTS.map((percentValue, row) => ({
           head: `${percentValue} %`,
-          cells: policies.map(({ ttftAtPercent }) => orNone(ttftAtPercent[row] ?? null, duration)),
+          cells: policies.map(({ ttftAtPercent }) => orNone(ttftAtPercent[row] ?? null, formatDurationMs)),
           policy: null,
         })),
       },
@@ -205,7 +209,7 @@ export function partsTable({ policies }: ReportModel): Table {
   const names = ['Waiting in the queue', 'Computing the prefill', 'Offloading that compute did not hide'];
   return {
     caption: 'Mean time to first token, in parts',
-    columns: ['', ...policies.map(({ policy }) => policyNames[policy])],
+    columns: ['', ...policies.map(({ policy }) => POLICY_NAMES[policy])],
     groups: [
       {
         name: null,
@@ -213,7 +217,7 @@ export function partsTable({ policies }: ReportModel): Table {
           head,
           cells: policies.map((policy) => {
             const part = ttftParts(policy)?.[row];
-            return part === undefined ? NONE : `${duration(part.ms)} (${percent(part.share)})`;
+            return part === undefined ? NONE : `${formatDurationMs(part.ms)} (${formatPercent(part.share)})`;
           }),
           policy: null,
         })),

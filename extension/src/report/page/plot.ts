@@ -1,7 +1,8 @@
 /** The TTFT distribution of one policy or two: share of requests over waiting time. */
 import uPlot from 'uplot';
-import { duration, percent } from '../format.ts';
-import { type Curve, policyNames, type ReportModel } from '../model.ts';
+import { POLICY_NAMES } from '../../../../server/src/language/words.ts';
+import { formatDurationMs, formatPercent } from '../../../../server/src/plan/quantity.ts';
+import type { Curve, ReportModel } from '../model.ts';
 import { element } from './dom.ts';
 
 const HEIGHT_PX = 260;
@@ -59,7 +60,7 @@ export function plotView(model: ReportModel): Plot | null {
   if (range === null) return null;
   const { min, max, log } = range;
   const curves = model.policies.map(({ ttft }) => ttft);
-  const names = model.policies.map(({ policy }) => policyNames[policy]);
+  const names = model.policies.map(({ policy }) => POLICY_NAMES[policy]);
   // One common axis of all kept values; a step function is exact between them.
   const xs = [...new Set([min, ...curves.flatMap(({ ms }) => ms.map((value) => Math.max(value, min))), max])].sort(
     (a, b) => a - b,
@@ -114,7 +115,7 @@ export function plotView(model: ReportModel): Plot | null {
     ctx.textAlign = onLeft ? 'right' : 'left';
     ctx.textBaseline = 'bottom';
     const gap = 5 * devicePixelRatio;
-    ctx.fillText(`SLO ${duration(slo)}`, x + (onLeft ? -gap : gap), bbox.top + bbox.height - gap);
+    ctx.fillText(`SLO ${formatDurationMs(slo)}`, x + (onLeft ? -gap : gap), bbox.top + bbox.height - gap);
     ctx.restore();
   };
 
@@ -125,8 +126,8 @@ export function plotView(model: ReportModel): Plot | null {
       readout.textContent = idle;
       return;
     }
-    const shares = curves.map((curve, series) => `${names[series]} ${percent(shareAt(curve, x))}`);
-    readout.textContent = `Within ${duration(x)}: ${shares.join(', ')} of the requests have their first token.`;
+    const shares = curves.map((curve, series) => `${names[series]} ${formatPercent(shareAt(curve, x))}`);
+    readout.textContent = `Within ${formatDurationMs(x)}: ${shares.join(', ')} of the requests have their first token.`;
   };
 
   const draw = (): uPlot => {
@@ -153,14 +154,14 @@ export function plotView(model: ReportModel): Plot | null {
             ...(log
               ? { splits: (plot: uPlot) => roomySplits(plot, min, max), filter: (_: uPlot, splits: number[]) => splits }
               : {}),
-            values: (_: uPlot, splits: number[]) => splits.map(duration),
+            values: (_: uPlot, splits: number[]) => splits.map(formatDurationMs),
             space: 60,
             size: 32,
           },
           {
             ...axis,
             splits: () => [0, 0.25, 0.5, 0.75, 1],
-            values: (_: uPlot, splits: number[]) => splits.map(percent),
+            values: (_: uPlot, splits: number[]) => splits.map(formatPercent),
             size: 52,
           },
         ],

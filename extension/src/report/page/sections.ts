@@ -1,6 +1,7 @@
 /** The report's sections, from top to bottom. */
-import { duration, percent, significant } from '../format.ts';
-import { policyNames, type ReportModel } from '../model.ts';
+import { POLICY_NAMES, plainNumber } from '../../../../server/src/language/words.ts';
+import { formatDurationMs, formatPercent } from '../../../../server/src/plan/quantity.ts';
+import type { ReportModel } from '../model.ts';
 import { latencyTable, numbersTable, partsTable, type Table, ttftParts, ttftTable } from '../tables.ts';
 import { headline, verdictText, whyText } from '../wording.ts';
 import { element } from './dom.ts';
@@ -23,8 +24,8 @@ function setupLine({ plan, fileName }: ReportModel): HTMLElement {
     ...(plan.replicas > 1 ? [`${plan.replicas} replicas`] : []),
   ];
   const slo = [
-    ...(plan.slo.ttftMs === null ? [] : [`TTFT ${duration(plan.slo.ttftMs)}`]),
-    ...(plan.slo.tpotMs === null ? [] : [`TPOT ${duration(plan.slo.tpotMs)}`]),
+    ...(plan.slo.ttftMs === null ? [] : [`TTFT ${formatDurationMs(plan.slo.ttftMs)}`]),
+    ...(plan.slo.tpotMs === null ? [] : [`TPOT ${formatDurationMs(plan.slo.tpotMs)}`]),
   ];
   const facts: readonly (readonly [string, string])[] = [
     ['File', fileName],
@@ -32,7 +33,10 @@ function setupLine({ plan, fileName }: ReportModel): HTMLElement {
     ['GPUs', [`${gpus} × ${plan.gpu}`, ...ranks].join(', ')],
     ['Engine', `vLLM ${plan.engineVersion}, max-model-len ${plan.maxModelLenTokens.toLocaleString('en-US')}`],
     ['Load', `${plan.arrivals}; in: ${plan.input}; out: ${plan.output}`],
-    ['SLO', slo.length === 0 ? 'none stated' : `${slo.join(', ')} for ${percent(plan.slo.attainment)} of requests`],
+    [
+      'SLO',
+      slo.length === 0 ? 'none stated' : `${slo.join(', ')} for ${formatPercent(plan.slo.attainment)} of requests`,
+    ],
   ];
   const items = facts.flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, value)]);
   return element('dl', { class: 'setup' }, ...items);
@@ -71,19 +75,19 @@ export function cardsSection({ policies }: ReportModel): HTMLElement {
   const cards = policies.map(({ policy, prediction }, index) => {
     const verdict = verdictText(prediction);
     const figures: readonly (readonly [string, string])[] = [
-      ['TTFT p99', prediction.ttftMs === null ? '–' : duration(prediction.ttftMs.p99)],
-      ['TPOT p99', prediction.tpotMs === null ? '–' : duration(prediction.tpotMs.p99)],
-      ['Break an SLO', prediction.violationRate === null ? '–' : percent(prediction.violationRate.any)],
-      ['Output tokens/s', prediction.throughput === null ? '–' : significant(prediction.throughput.outputTokensPerS)],
+      ['TTFT p99', prediction.ttftMs === null ? '–' : formatDurationMs(prediction.ttftMs.p99)],
+      ['TPOT p99', prediction.tpotMs === null ? '–' : formatDurationMs(prediction.tpotMs.p99)],
+      ['Miss an SLO', prediction.violationRate === null ? '–' : formatPercent(prediction.violationRate.any)],
+      ['Output tokens/s', prediction.throughput === null ? '–' : plainNumber(prediction.throughput.outputTokensPerS)],
     ];
     return element(
       'section',
-      { class: `card policy-${index}`, 'aria-label': policyNames[policy] },
+      { class: `card policy-${index}`, 'aria-label': POLICY_NAMES[policy] },
       element(
         'h2',
         {},
         mark(index),
-        policyNames[policy],
+        POLICY_NAMES[policy],
         element('span', { class: `verdict ${verdict.tone}` }, verdict.text),
       ),
       element(
@@ -105,7 +109,7 @@ function twin(id: string, table: Table, { open, toggled }: Actions): HTMLElement
 
 /** The distribution of TTFT, and its table twin. */
 export function distributionSection(model: ReportModel, plot: Plot | null, actions: Actions): HTMLElement {
-  const legend = model.policies.map(({ policy }, index) => element('li', {}, mark(index), policyNames[policy]));
+  const legend = model.policies.map(({ policy }, index) => element('li', {}, mark(index), POLICY_NAMES[policy]));
   return element(
     'section',
     { id: 'distribution' },
@@ -133,9 +137,9 @@ export function partsSection(model: ReportModel, actions: Actions): HTMLElement 
   const bars = rows.map(({ policy, index, parts }) => {
     const bar = element('div', { class: 'bar', 'aria-hidden': 'true' });
     for (const [at, part] of parts.entries()) {
-      const piece = element('span', { class: `part-${at}`, title: `${part.name}: ${duration(part.ms)}` });
+      const piece = element('span', { class: `part-${at}`, title: `${part.name}: ${formatDurationMs(part.ms)}` });
       piece.style.flexGrow = String(part.share);
-      if (part.share > 0.12) piece.textContent = duration(part.ms);
+      if (part.share > 0.12) piece.textContent = formatDurationMs(part.ms);
       if (part.share > 0) bar.append(piece);
     }
     const mean = policy.prediction.ttftMs;
@@ -143,8 +147,8 @@ export function partsSection(model: ReportModel, actions: Actions): HTMLElement 
       'p',
       {},
       mark(index),
-      policyNames[policy.policy],
-      mean === null ? '' : `, mean ${duration(mean.mean)}`,
+      POLICY_NAMES[policy.policy],
+      mean === null ? '' : `, mean ${formatDurationMs(mean.mean)}`,
     );
     return element('div', { class: 'barRow' }, name, bar);
   });
