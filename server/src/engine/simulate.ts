@@ -8,7 +8,7 @@ import { memoryModel } from './memory.ts';
 import { LengthPredictor } from './schedule/predictor.ts';
 import { Records } from './schedule/records.ts';
 import { type LayerKvSetup, Replica, type ReplicaConfig } from './schedule/replica.ts';
-import { runV0 } from './schedule/vllmV0.ts';
+import { PrefillFirstScheduler } from './schedule/vllmV0.ts';
 import { ChunkedScheduler } from './schedule/vllmV1.ts';
 import { kvElementsPerRank, kvElementsPerTokenPerLayer } from './shape.ts';
 import type { EngineInput } from './types.ts';
@@ -73,8 +73,7 @@ function createEngine(input: EngineInput, cost: CostModel, records: Records, ind
   };
   const acts = input.policy !== 'vllm' && layerKvCanAct(input);
   const replica = new Replica(config, records, acts ? layerKvSetup(input, config, records, index) : null);
-  if (v0) return { replica, run: (untilS) => runV0(replica, untilS) };
-  const scheduler = new ChunkedScheduler(replica);
+  const scheduler = v0 ? new PrefillFirstScheduler(replica) : new ChunkedScheduler(replica);
   return { replica, run: (untilS) => scheduler.run(untilS) };
 }
 

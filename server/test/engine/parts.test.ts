@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { addPrefill, causalPairs, emptyBatch } from '../../src/engine/cost/types.ts';
-import { overlapStep } from '../../src/engine/kv/overlap.ts';
+import { type Overlap, OverlapTimer } from '../../src/engine/kv/overlap.ts';
 import { minimumRetainedLayers, prefillEstimate, staysOnGpu } from '../../src/engine/kv/retention.ts';
 import { memoryModel } from '../../src/engine/memory.ts';
 import { percentiles, tInterval } from '../../src/engine/metrics.ts';
@@ -72,56 +72,57 @@ describe('retained layers', () => {
 });
 
 describe('transfers beside compute', () => {
-  const step = (computeS: number, offloadS: readonly number[], transientLayers = 2) =>
-    overlapStep({
-      computeS,
-      layers: offloadS.length,
-      offloadS: Float64Array.from(offloadS),
-      fetchS: new Float64Array(offloadS.length),
-      transientLayers,
-      linkBusyS: 0,
-    });
+  /** One prompt whose layers leave in `offloadS` each, but for the `retained` ones. */
+  const step = (computeS: number, layers: number, retained: number, offloadS: number, transientLayers = 2): Overlap => {
+    const timer = new OverlapTimer(layers, transientLayers);
+    timer.reset();
+    timer.add(retained, offloadS, 0);
+    return timer.run(computeS, 0);
+  };
 
   it('hide behind later layers, but for the last one', () => {
-    const { stepS, exposedS } = step(4, [0.5, 0.5, 0.5, 0.5]);
+    const { stepS, exposedS } = step(4, 4, 0, 0.5);
     assert.equal(stepS, 4.5);
     assert.equal(exposedS, 0.5);
   });
 
   it('hide entirely when the last layer stays', () => {
-    assert.deepEqual(step(4, [1, 0, 1, 0]), { stepS: 4, transferS: 2, exposedS: 0, linkFreeS: 4 });
+    assert.deepEqual(step(4, 4, 2, 1), { stepS: 4, transferS: 2, exposedS: 0, linkFreeS: 4 });
   });
 
   it('hold compute up when the transient layers are full', () => {
     // One slot: layer 1 may start only when layer 0 is through: 1 + 3, then 1 + 3, …
-    assert.equal(step(4, [3, 3, 3, 3], 1).stepS, 16);
+    assert.equal(step(4, 4, 0, 3, 1).stepS, 16);
     // Two slots: 0 and 1 compute, then each waits for the link: 1 + 4 · 3.
-    assert.equal(step(4, [3, 3, 3, 3], 2).stepS, 13);
+    assert.equal(step(4, 4, 0, 3, 2).stepS, 13);
+  });
+
+  it('wait for a link that is still busy, and fetch what earlier chunks left on the host', () => {
+    const timer = new OverlapTimer(2, 2);
+    timer.reset();
+    timer.add(0, 1, 0);
+    assert.equal(timer.run(2, 5).stepS, 7);
+    timer.reset();
+    timer.add(0, 1, 3);
+    // Fetched at 3 and 6; layer 1 is computed at 7 and gone at 8.
+    assert.equal(timer.run(2, 0).stepS, 8);
   });
 
   it('never make a step shorter, nor longer than everything in a row', () => {
+    const seconds = fc.double({ min: 0, max: 3, noNaN: true });
     fc.assert(
       fc.property(
-        fc.array(
-          fc.record({
-            out: fc.double({ min: 0, max: 3, noNaN: true }),
-            back: fc.double({ min: 0, max: 3, noNaN: true }),
-          }),
-          { minLength: 1, maxLength: 40 },
-        ),
+        fc.integer({ min: 1, max: 40 }),
+        fc.array(fc.record({ kept: fc.double({ min: 0, max: 1, noNaN: true }), out: seconds, back: seconds }), {
+          maxLength: 4,
+        }),
         fc.double({ min: 0, max: 20, noNaN: true }),
         fc.integer({ min: 1, max: 4 }),
-        (layers, computeS, transientLayers) => {
-          const offloadS = Float64Array.from(layers, ({ out }) => out);
-          const fetchS = Float64Array.from(layers, ({ out, back }) => (out > 0 ? back : 0));
-          const { stepS, transferS, exposedS } = overlapStep({
-            computeS,
-            layers: layers.length,
-            offloadS,
-            fetchS,
-            transientLayers,
-            linkBusyS: 0,
-          });
+        (layers, prompts, computeS, transientLayers) => {
+          const timer = new OverlapTimer(layers, transientLayers);
+          timer.reset();
+          for (const { kept, out, back } of prompts) timer.add(Math.round(kept * layers), out, back);
+          const { stepS, transferS, exposedS } = timer.run(computeS, 0);
           assert.ok(stepS >= computeS - 1e-9);
           assert.ok(stepS <= computeS + transferS + 1e-9);
           assert.ok(exposedS >= 0 && exposedS <= transferS);

@@ -56,6 +56,19 @@ export function emptyBatch(): StepBatch {
   };
 }
 
+/** Empties a batch that is used again. */
+export function clearBatch(batch: StepBatch): void {
+  batch.decodeSeqs = 0;
+  batch.decodeContextTokens = 0;
+  batch.decodeWindowTokens = 0;
+  batch.prefillSeqs = 0;
+  batch.prefillTokens = 0;
+  batch.prefillPairs = 0;
+  batch.prefillWindowPairs = 0;
+  batch.prefillContextTokens = 0;
+  batch.sampledSeqs = 0;
+}
+
 /** Adds a chunk of `tokens` prompt tokens after `cached` ones to a batch. */
 export function addPrefill(
   batch: StepBatch,

@@ -3,16 +3,16 @@
  * host during prefill; a request with layers on the host parks after its first token, is reloaded once when blocks
  * allow, and then joins the decode batch. What the paper leaves open is a named option (see `docs/engine.md`).
  */
-import { type Overlap, overlapStep } from '../kv/overlap.ts';
-import { minimumRetainedLayers, staysOnGpu } from '../kv/retention.ts';
+import { OverlapTimer } from '../kv/overlap.ts';
+import { minimumRetainedLayers } from '../kv/retention.ts';
 import type { LayerKvOptions } from '../types.ts';
+import type { Chunks } from './chunks.ts';
 import { Holdings } from './holdings.ts';
 import { Parking } from './parking.ts';
 import type { LengthPredictor } from './predictor.ts';
-import { relievePressure } from './pressure.ts';
+import { PressureWatch } from './pressure.ts';
 import type { Replica } from './replica.ts';
-import { SIMULTANEOUS_S } from './simultaneous.ts';
-import { admissionBudgetS } from './sloGate.ts';
+import { SloGate } from './sloGate.ts';
 
 export interface LayerKvConfig {
   readonly options: LayerKvOptions;
@@ -30,13 +30,6 @@ export interface LayerKvConfig {
   readonly tpotS: number | null;
 }
 
-/** One prompt's share of a step: `tokens` after `cached` ones. */
-export interface Chunk {
-  readonly request: number;
-  readonly cached: number;
-  readonly tokens: number;
-}
-
 export class LayerKv {
   readonly config: LayerKvConfig;
   readonly holdings: Holdings;
@@ -45,15 +38,14 @@ export class LayerKv {
   readonly predictedTokens: Int32Array;
   /** Layer-blocks below which the forecast of free blocks calls for offloading. */
   readonly threshold: number;
-  /** The SLO budget, not memory, kept the queue's head out at this boundary. */
-  gated = false;
 
   private readonly replica: Replica;
   private readonly predictor: LengthPredictor;
   private readonly reserve: number;
   private transientHeld = 0;
-  private claimedS = 0;
-  private budgetS = Number.NaN;
+  private readonly gate: SloGate;
+  private readonly pressure: PressureWatch;
+  private readonly overlap: OverlapTimer;
   /** Requests admitted in this round with all their layers: they will grow in the next step. */
   private joining = 0;
 
@@ -64,6 +56,9 @@ export class LayerKv {
     this.predictedTokens = new Int32Array(replica.records.count);
     this.holdings = new Holdings(replica.records.count, config.hostLayerBlocks);
     this.parking = new Parking(config, replica, this.holdings);
+    this.gate = new SloGate(replica, this);
+    this.pressure = new PressureWatch(replica, this);
+    this.overlap = new OverlapTimer(config.layers, config.options.transientLayers);
     this.reserve = layerBlocksOf(config.options.growthReserve, config.poolLayerBlocks);
     this.threshold = layerBlocksOf(config.options.offloadThreshold, config.poolLayerBlocks);
   }
@@ -73,30 +68,34 @@ export class LayerKv {
    * new round of admissions begins.
    * @param inFlightTokens prompt tokens that an unfinished prefill still has to compute; they weigh on the budget.
    */
-  boundary(inFlightTokens = 0): void {
+  boundary(inFlightTokens: number): void {
     this.parking.completeTransfers();
-    this.parking.startReloads(() => this.floor(0));
-    relievePressure(this.replica, this);
+    this.startReloads();
+    this.pressure.relieve();
     this.joining = 0;
-    this.gated = false;
     this.transientHeld = 0;
-    this.budgetS = Number.NaN;
-    this.claimedS = inFlightTokens > 0 ? this.config.prefillEstimateS(inFlightTokens) : 0;
+    this.gate.open(inFlightTokens > 0 ? this.config.prefillEstimateS(inFlightTokens) : 0);
   }
 
-  /** Takes blocks for a prompt's prefill if memory and the SLO budget allow it. */
-  admit(request: number, tokens: number): boolean {
+  /**
+   * Decode steps that can pass before anything here has to be looked at again, at least 1.
+   * @param nextStepS how long the first of them takes, s; they grow from there.
+   */
+  steadySteps(nextStepS: number): number {
+    if (this.parking.stirred) return 1;
+    return Math.min(this.gate.steadySteps(nextStepS), this.pressure.steadySteps());
+  }
+
+  /**
+   * Takes blocks for a prompt's prefill if memory and the SLO budget allow it.
+   * @param setAside layer-blocks that are spoken for.
+   */
+  admit(request: number, tokens: number, setAside: number): boolean {
     const { replica, holdings } = this;
     const blocks = replica.blocksOf(tokens);
-    const retained = this.chooseRetained(tokens, blocks);
+    const retained = this.chooseRetained(tokens, blocks, setAside);
     if (retained < 0) return false;
-    const estimateS = this.config.prefillEstimateS(tokens);
-    if (Number.isNaN(this.budgetS)) this.budgetS = admissionBudgetS(replica, this);
-    if (this.claimedS + estimateS > this.budgetS + SIMULTANEOUS_S) {
-      this.gated = true;
-      return false;
-    }
-    this.claimedS += estimateS;
+    if (!this.gate.claim(this.config.prefillEstimateS(tokens))) return false;
     const leaving = this.config.layers - retained;
     if (leaving === 0) this.joining += 1;
     holdings.retained[request] = retained;
@@ -110,43 +109,44 @@ export class LayerKv {
   }
 
   /** Whether the transient layers of a later chunk (`tokens` in all so far) find room in this step; takes it if so. */
-  chunkFits(request: number, tokens: number): boolean {
+  chunkFits(request: number, tokens: number, setAside: number): boolean {
     const leaving = this.config.layers - this.holdings.retained[request]!;
     const needed = Math.min(this.config.options.transientLayers, leaving) * this.replica.blocksOf(tokens);
-    if (this.transientHeld + needed > this.replica.freeLayerBlocks) return false;
+    if (this.transientHeld + needed > this.replica.freeLayerBlocks - setAside) return false;
     this.transientHeld += needed;
     return true;
   }
 
   /** Duration of a step that computes these chunks in `computeS`, with their transfers. */
-  prefillStepS(computeS: number, chunks: readonly Chunk[]): number {
-    const { config, replica, parking } = this;
-    const { layers } = config;
-    const moving = chunks.filter(({ request }) => this.isPartlyOnHost(request));
-    if (moving.length === 0) return computeS;
-    const offloadS = new Float64Array(layers);
-    const fetchS = new Float64Array(layers);
-    for (const { request, cached, tokens } of moving) {
+  prefillStepS(computeS: number, chunks: Chunks): number {
+    const { config, replica, parking, overlap } = this;
+    const { records } = replica;
+    let moves = false;
+    for (let k = 0; k < chunks.length; k++) {
+      const request = chunks.request[k]!;
+      if (!this.isPartlyOnHost(request)) continue;
+      if (!moves) overlap.reset();
+      moves = true;
+      const cached = chunks.cached[k]!;
+      const tokens = chunks.tokens[k]!;
       const retained = this.holdings.retained[request]!;
-      for (let layer = 0; layer < layers; layer++) {
-        if (staysOnGpu(layer, retained, layers)) continue;
-        offloadS[layer]! += tokens * config.offloadTokenLayerS;
-        fetchS[layer]! += cached * config.reloadTokenLayerS;
-      }
-      replica.records.deviceToHostBytes += tokens * (layers - retained) * config.bytesPerTokenLayer;
-      replica.records.hostToDeviceBytes += cached * (layers - retained) * config.bytesPerTokenLayer;
+      overlap.add(retained, tokens * config.offloadTokenLayerS, cached * config.reloadTokenLayerS);
+      records.deviceToHostBytes += tokens * (config.layers - retained) * config.bytesPerTokenLayer;
+      records.hostToDeviceBytes += cached * (config.layers - retained) * config.bytesPerTokenLayer;
     }
-    const overlap = overlapStep({
+    if (!moves) return computeS;
+    const { stepS, transferS, exposedS, linkFreeS } = overlap.run(
       computeS,
-      layers,
-      offloadS,
-      fetchS,
-      linkBusyS: Math.max(0, parking.linkOutFreeS - replica.clockS),
-      transientLayers: config.options.transientLayers,
-    });
-    parking.linkOutFreeS = replica.clockS + overlap.linkFreeS;
-    this.account(overlap, chunks);
-    return overlap.stepS;
+      Math.max(0, parking.linkOutFreeS - replica.clockS),
+    );
+    parking.linkOutFreeS = replica.clockS + linkFreeS;
+    records.transferS += transferS;
+    records.exposedTransferS += exposedS;
+    for (let k = 0; k < chunks.length; k++) {
+      const request = chunks.request[k]!;
+      if (Number.isNaN(records.firstTokenS[request]!)) records.exposedS[request]! += exposedS;
+    }
+    return stepS;
   }
 
   isPartlyOnHost(request: number): boolean {
@@ -176,11 +176,25 @@ export class LayerKv {
     return true;
   }
 
+  private startReloads(): void {
+    const { parking, holdings, replica, config } = this;
+    while (
+      parking.parked.length > 0 &&
+      replica.decode.count + parking.reloading.length < replica.config.limits.maxNumSeqs
+    ) {
+      const request = parking.parked[0]!;
+      const missing = config.layers - holdings.retained[request]!;
+      const needed = missing * replica.blocksOf(holdings.kvTokens[request]!);
+      if (replica.freeLayerBlocks - needed < this.floor(0)) return;
+      parking.reloadFirst(missing, needed);
+    }
+  }
+
   /** Layers of this prompt that stay, −1 when it cannot start now. */
-  private chooseRetained(tokens: number, blocks: number): number {
+  private chooseRetained(tokens: number, blocks: number, setAside: number): number {
     const { config, replica, parking } = this;
     const { layers } = config;
-    const available = replica.freeLayerBlocks - this.transientHeld;
+    const available = replica.freeLayerBlocks - setAside - this.transientHeld;
     const spare = available - this.floor(this.joining);
     // Whoever is parked came first: until they are back, newcomers take no more than they must.
     const alone = parking.parked.length === 0;
@@ -199,22 +213,13 @@ export class LayerKv {
   }
 
   /**
-   * Layer-blocks that admissions and reloads leave free: the growth reserve, or what keeps `relievePressure` from
+   * Layer-blocks that admissions and reloads leave free: the growth reserve, or what keeps the pressure watch from
    * sending away at once what has just come. Nothing when nobody else runs: somebody has to.
    * @param joining requests that will run beside the batch from the next step on, the newcomer not counted.
    */
   private floor(joining: number): number {
     const others = this.replica.decode.count + this.parking.reloading.length + joining;
     return others > 0 ? Math.max(this.reserve, this.threshold + (others + 1) * this.config.layers) : 0;
-  }
-
-  private account(overlap: Overlap, chunks: readonly Chunk[]): void {
-    const { records } = this.replica;
-    records.transferS += overlap.transferS;
-    records.exposedTransferS += overlap.exposedS;
-    for (const { request } of chunks) {
-      if (Number.isNaN(records.firstTokenS[request]!)) records.exposedS[request]! += overlap.exposedS;
-    }
   }
 }
 

@@ -22,6 +22,7 @@ export class Parking {
   private readonly replica: Replica;
   private readonly holdings: Holdings;
   private readonly sinceS: Float64Array;
+  private readonly held: Uint8Array;
   private readonly transferEndS: Float64Array;
   private linkInFreeS = 0;
 
@@ -30,11 +31,16 @@ export class Parking {
     this.replica = replica;
     this.holdings = holdings;
     this.sinceS = new Float64Array(replica.records.count);
+    this.held = new Uint8Array(replica.records.count);
     this.transferEndS = new Float64Array(replica.records.count);
   }
 
   get count(): number {
     return this.parked.length + this.reloading.length + this.leaving.length;
+  }
+
+  holds(request: number): boolean {
+    return this.held[request] === 1;
   }
 
   forEach(visit: (request: number) => void): void {
@@ -52,6 +58,7 @@ export class Parking {
   park(request: number, kvTokens: number): void {
     this.holdings.kvTokens[request] = kvTokens;
     this.sinceS[request] = this.replica.clockS;
+    this.held[request] = 1;
     this.enterParked(request);
   }
 
@@ -63,24 +70,17 @@ export class Parking {
     this.stirred = false;
   }
 
-  /** Reloads parked requests, first come first, while their missing layers leave `floor()` layer-blocks free. */
-  startReloads(floor: () => number): void {
+  /** The first of the parked starts to reload its `missing` layers into `needed` layer-blocks. */
+  reloadFirst(missing: number, needed: number): void {
     const { replica, config, holdings } = this;
-    while (this.parked.length > 0) {
-      const request = this.parked[0]!;
-      const missing = config.layers - holdings.retained[request]!;
-      const kvTokens = holdings.kvTokens[request]!;
-      const needed = missing * replica.blocksOf(kvTokens);
-      if (replica.decode.count + this.reloading.length >= replica.config.limits.maxNumSeqs) return;
-      if (replica.freeLayerBlocks - needed < floor()) return;
-      this.parked.shift();
-      replica.freeLayerBlocks -= needed;
-      holdings.retained[request] = config.layers;
-      this.linkInFreeS = Math.max(this.linkInFreeS, replica.clockS) + missing * kvTokens * config.reloadTokenLayerS;
-      this.transferEndS[request] = this.linkInFreeS;
-      replica.records.hostToDeviceBytes += missing * kvTokens * config.bytesPerTokenLayer;
-      this.reloading.push(request);
-    }
+    const request = this.parked.shift()!;
+    const tokenLayers = missing * holdings.kvTokens[request]!;
+    replica.freeLayerBlocks -= needed;
+    holdings.retained[request] = config.layers;
+    this.linkInFreeS = Math.max(this.linkInFreeS, replica.clockS) + tokenLayers * config.reloadTokenLayerS;
+    this.transferEndS[request] = this.linkInFreeS;
+    replica.records.hostToDeviceBytes += tokenLayers * config.bytesPerTokenLayer;
+    this.reloading.push(request);
   }
 
   /** Takes a request out of the decode batch and sends all its layers to the host. */
@@ -90,6 +90,7 @@ export class Parking {
     holdings.kvTokens[request] = kvTokens;
     holdings.takeHost(request, config.layers * replica.blocksOf(kvTokens));
     this.sinceS[request] = replica.clockS;
+    this.held[request] = 1;
     this.moveOut(config.layers * kvTokens);
     this.transferEndS[request] = this.linkOutFreeS;
     this.leaving.push(request);
@@ -118,6 +119,7 @@ export class Parking {
       const blocks = layers * replica.blocksOf(kvTokens);
       if (blocks > holdings.hostFree) {
         this.parked.splice(k, 1);
+        this.held[request] = 0;
         replica.records.parkedS += replica.clockS - this.sinceS[request]!;
         replica.dropToQueue(request, kvTokens);
         return true;
@@ -154,6 +156,7 @@ export class Parking {
     const { replica, holdings } = this;
     const { records } = replica;
     holdings.freeHost(request);
+    this.held[request] = 0;
     records.parkedS += replica.clockS - this.sinceS[request]!;
     const remaining = records.outputTokens[request]! - records.producedTokens[request]!;
     replica.decode.join(request, holdings.kvTokens[request]!, remaining);

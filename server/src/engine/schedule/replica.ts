@@ -5,10 +5,10 @@
  */
 import { type CostModel, type DecodeLaw, emptyBatch, type StepBatch } from '../cost/types.ts';
 import type { EngineLimits } from '../types.ts';
+import { Chunks } from './chunks.ts';
 import { DecodeBatch } from './decodeBatch.ts';
 import { LayerKv, type LayerKvConfig } from './layerkv.ts';
 import type { LengthPredictor } from './predictor.ts';
-import { stepsUnwatched } from './pressure.ts';
 import { RequestQueue } from './queue.ts';
 import type { Records } from './records.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
@@ -45,6 +45,8 @@ export class Replica {
   onFinish: (request: number) => void = () => {};
   /** Requests whose prefill is under way between steps (v1). */
   inPrefill = 0;
+  /** The step being put together: its prompts, and its sums for the cost model. */
+  readonly chunks = new Chunks();
   readonly batch: StepBatch = emptyBatch();
 
   private readonly laws: (DecodeLaw | undefined)[] = [];
@@ -165,22 +167,24 @@ export class Replica {
   }
 
   /**
-   * Decodes until something can change: a finish, a block shortage, a full window, `untilS`, or after `maxSteps`.
-   * The steps between are summed in closed form.
+   * Decodes until something can change: a finish, a block shortage, a full window, an arrival (`untilS`) or transfer, the
+   * SLO budget or the forecast of free blocks. The steps between are summed in closed form.
+   * @param single just one step: the next boundary may differ for reasons of the scheduler's own.
    */
-  runDecode(untilS: number, maxSteps: number): void {
-    const { decode } = this;
+  runDecode(untilS: number, single: boolean): void {
+    const { decode, layerkv } = this;
     const law = this.decodeLaw(decode.count);
     const baseS = law.baseS + law.perContextTokenS * decode.contextTokens + law.perWindowTokenS * decode.windowTokens;
     const growthS = law.perContextTokenS * decode.count + law.perWindowTokenS * decode.growingCount;
     let steps = Math.min(
-      maxSteps,
-      this.layerkv === null ? maxSteps : stepsUnwatched(this, this.layerkv),
+      single ? 1 : Number.POSITIVE_INFINITY,
+      layerkv?.steadySteps(baseS) ?? Number.POSITIVE_INFINITY,
       decode.stepsToFinish(),
       decode.stepsToFill(),
       decode.stepsForBlocks(this.freeBlocks()),
     );
-    const budgetS = untilS - SIMULTANEOUS_S - this.clockS;
+    const horizonS = layerkv === null ? untilS : Math.min(untilS, layerkv.parking.nextEventS());
+    const budgetS = horizonS - SIMULTANEOUS_S - this.clockS;
     if (runS(baseS, growthS, steps) >= budgetS) steps = stepsUntil(baseS, growthS, budgetS, steps);
     this.freeLayerBlocks -= decode.blocksForSteps(steps) * this.config.layers;
     this.clockS += runS(baseS, growthS, steps);

@@ -3,24 +3,92 @@ import type { LayerKv } from './layerkv.ts';
 import type { Replica } from './replica.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
 
+const NONE = -1;
+
 /**
- * Smallest T_allow over the requests that have their first token and are not done (decoding, parked, or on their way
- * between the two), s; Infinity when there are none or no SLO is stated. With `lostRequests: ignore`, requests that
- * would miss their SLO even if all remaining tokens came at once do not count.
+ * Prompts may start while their summed prefill estimates stay within the smallest T_allow of the requests that have
+ * their first token and are not done (decoding, parked, or on their way between the two); without such requests, or
+ * without an SLO, there is no bound. With `lostRequests: ignore`, requests that would miss their SLO even if all
+ * remaining tokens came at once do not count.
  */
-export function admissionBudgetS(replica: Replica, layerkv: LayerKv): number {
-  const { tpotS, options } = layerkv.config;
-  if (tpotS === null) return Number.POSITIVE_INFINITY;
-  let budgetS = Number.POSITIVE_INFINITY;
-  const consider = (request: number): void => {
-    const allowedS = allowanceS(replica, layerkv, request, tpotS);
-    if (allowedS >= budgetS) return;
-    if (options.lostRequests === 'ignore' && isLost(replica, layerkv, request, tpotS)) return;
-    budgetS = allowedS;
-  };
-  replica.decode.forEach(consider);
-  layerkv.parking.forEach(consider);
-  return budgetS;
+export class SloGate {
+  private readonly replica: Replica;
+  private readonly layerkv: LayerKv;
+  private readonly tpotS: number | null;
+  private readonly ignoreLost: boolean;
+  private claimedS = 0;
+  private budgetS = Number.NaN;
+  /** Who kept the queue's head out last; as long as it still does, nobody else needs to be asked. */
+  private witness = NONE;
+  private shut = false;
+
+  constructor(replica: Replica, layerkv: LayerKv) {
+    this.replica = replica;
+    this.layerkv = layerkv;
+    this.tpotS = layerkv.config.tpotS;
+    this.ignoreLost = layerkv.config.options.lostRequests === 'ignore';
+  }
+
+  /** A new round of admissions. @param claimedS what prefills under way still claim. */
+  open(claimedS: number): void {
+    this.claimedS = claimedS;
+    this.budgetS = Number.NaN;
+    this.shut = false;
+  }
+
+  /** Whether a prefill of `estimateS` fits the budget; it is claimed if so. */
+  claim(estimateS: number): boolean {
+    if (this.tpotS === null) return true;
+    const wantedS = this.claimedS + estimateS - SIMULTANEOUS_S;
+    this.shut = this.stillBlocks(wantedS) || wantedS > this.budget();
+    if (!this.shut) this.claimedS += estimateS;
+    return !this.shut;
+  }
+
+  /**
+   * Decode steps that can pass before a shut gate may open, at least 1; Infinity when it is not the gate that waits.
+   * While steps grow, T_allow of a parked request falls, and so does that of a decoding one until its predicted end.
+   * @param nextStepS how long the first of these steps takes, s.
+   */
+  steadySteps(nextStepS: number): number {
+    if (!this.shut) return Number.POSITIVE_INFINITY;
+    const { replica, layerkv, witness } = this;
+    // A faster step than the last lifts everybody's allowance; whoever is lost leaves the budget.
+    if (nextStepS < replica.lastDecodeS || this.ignoreLost) return 1;
+    if (!replica.decode.has(witness)) return Number.POSITIVE_INFINITY;
+    return Math.max(1, layerkv.predictedTokens[witness]! - replica.producedTokens(witness) - 1);
+  }
+
+  private stillBlocks(wantedS: number): boolean {
+    const { replica, layerkv, witness } = this;
+    if (witness === NONE) return false;
+    const bound = replica.decode.has(witness) || layerkv.parking.holds(witness);
+    return bound && !this.isLost(witness) && wantedS > allowanceS(replica, layerkv, witness, this.tpotS!);
+  }
+
+  private budget(): number {
+    if (!Number.isNaN(this.budgetS)) return this.budgetS;
+    const { replica, layerkv } = this;
+    this.budgetS = Number.POSITIVE_INFINITY;
+    const consider = (request: number): void => {
+      const allowedS = allowanceS(replica, layerkv, request, this.tpotS!);
+      if (allowedS >= this.budgetS || this.isLost(request)) return;
+      this.budgetS = allowedS;
+      this.witness = request;
+    };
+    replica.decode.forEach(consider);
+    layerkv.parking.forEach(consider);
+    return this.budgetS;
+  }
+
+  private isLost(request: number): boolean {
+    if (!this.ignoreLost) return false;
+    const past = this.replica.producedTokens(request);
+    const future = Math.max(1, this.layerkv.predictedTokens[request]! - past);
+    return (
+      this.replica.clockS - this.replica.records.firstTokenS[request]! > this.tpotS! * (past + future) + SIMULTANEOUS_S
+    );
+  }
 }
 
 /**
@@ -34,10 +102,4 @@ export function allowanceS(replica: Replica, layerkv: LayerKv, request: number, 
   const future = Math.max(1, layerkv.predictedTokens[request]! - past);
   const sinceFirstS = replica.clockS - replica.records.firstTokenS[request]!;
   return tpotS * (past + future) - (sinceFirstS + future * replica.lastDecodeS);
-}
-
-function isLost(replica: Replica, layerkv: LayerKv, request: number, tpotS: number): boolean {
-  const past = replica.producedTokens(request);
-  const future = Math.max(1, layerkv.predictedTokens[request]! - past);
-  return replica.clockS - replica.records.firstTokenS[request]! > tpotS * (past + future) + SIMULTANEOUS_S;
 }

@@ -4,75 +4,74 @@
  * alone; otherwise all running requests decode. A prompt above the token budget is ignored, as vLLM ignores it.
  * With LayerKV, layers' blocks and the SLO budget take the place of the whole-prompt block test.
  */
-import { addPrefill, type StepBatch } from '../cost/types.ts';
-import type { Chunk } from './layerkv.ts';
+import { addPrefill, clearBatch } from '../cost/types.ts';
 import type { Replica } from './replica.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
 
-/** Runs steps that begin before `untilS`. */
-export function runV0(replica: Replica, untilS: number): void {
-  const admitted: Chunk[] = [];
-  while (replica.clockS + SIMULTANEOUS_S < untilS) {
-    replica.layerkv?.boundary();
-    admitted.length = 0;
-    admit(replica, admitted);
-    if (admitted.length > 0) {
-      prefill(replica, admitted);
-    } else if (replica.decode.count > 0) {
-      const preempted = replica.makeRoomForDecode(() => replica.preemptDecode(replica.decode.tail()));
-      // What was preempted may fit again after one step, and the SLO budget changes with each step.
-      const oneStep = preempted || (replica.layerkv?.gated ?? false);
-      const horizonS = Math.min(untilS, replica.layerkv?.parking.nextEventS() ?? untilS);
-      if (replica.decode.count > 0) replica.runDecode(horizonS, oneStep ? 1 : Number.POSITIVE_INFINITY);
-    } else if (replica.layerkv === null || !replica.layerkv.waitForTransfer(untilS)) {
-      return;
+export class PrefillFirstScheduler {
+  private readonly replica: Replica;
+  private readonly preemptTail: () => void;
+
+  constructor(replica: Replica) {
+    this.replica = replica;
+    this.preemptTail = () => replica.preemptDecode(replica.decode.tail());
+  }
+
+  /** Runs steps that begin before `untilS`. */
+  run(untilS: number): void {
+    const { replica } = this;
+    const { layerkv, decode } = replica;
+    while (replica.clockS + SIMULTANEOUS_S < untilS) {
+      layerkv?.boundary(0);
+      this.admit();
+      if (replica.chunks.length > 0) {
+        this.prefill();
+      } else if (decode.count > 0) {
+        const preempted = replica.makeRoomForDecode(this.preemptTail);
+        // What was preempted may fit again after one step.
+        if (decode.count > 0) replica.runDecode(untilS, preempted);
+      } else if (layerkv === null || !layerkv.waitForTransfer(untilS)) {
+        return;
+      }
     }
   }
-}
 
-function admit(replica: Replica, admitted: Chunk[]): void {
-  const { waiting, batch, config, layerkv } = replica;
-  const { maxNumBatchedTokens, maxNumSeqs } = config.limits;
-  clear(batch);
-  const occupied = replica.decode.count + (layerkv?.parking.reloading.length ?? 0);
-  while (waiting.length > 0) {
-    const request = waiting.first();
-    const tokens = replica.prefillTokens(request);
-    const blocks = replica.blocksOf(tokens);
-    if (tokens > maxNumBatchedTokens || blocks > config.poolBlocks - (layerkv === null ? config.watermarkBlocks : 0)) {
+  private admit(): void {
+    const { waiting, batch, chunks, config, layerkv, decode } = this.replica;
+    const { maxNumBatchedTokens, maxNumSeqs } = config.limits;
+    chunks.clear();
+    if (waiting.length === 0) return;
+    clearBatch(batch);
+    const largest = config.poolBlocks - (layerkv === null ? config.watermarkBlocks : 0);
+    const occupied = decode.count + (layerkv?.parking.reloading.length ?? 0);
+    while (waiting.length > 0) {
+      const request = waiting.first();
+      const tokens = this.replica.prefillTokens(request);
+      const blocks = this.replica.blocksOf(tokens);
+      if (tokens > maxNumBatchedTokens || blocks > largest) {
+        waiting.popFront();
+        this.replica.refuse(request);
+        continue;
+      }
+      if (batch.prefillTokens + tokens > maxNumBatchedTokens || occupied + chunks.length >= maxNumSeqs) return;
+      if (layerkv !== null) {
+        if (!layerkv.admit(request, tokens, 0)) return;
+      } else {
+        if (this.replica.freeBlocks() - blocks < config.watermarkBlocks) return;
+        this.replica.freeLayerBlocks -= blocks * config.layers;
+      }
       waiting.popFront();
-      replica.refuse(request);
-      continue;
+      chunks.add(request, 0, tokens);
+      addPrefill(batch, tokens, 0, true, config.cost.windowTokens);
     }
-    if (batch.prefillTokens + tokens > maxNumBatchedTokens || occupied + admitted.length >= maxNumSeqs) return;
-    if (layerkv !== null) {
-      if (!layerkv.admit(request, tokens)) return;
-    } else {
-      if (replica.freeBlocks() - blocks < config.watermarkBlocks) return;
-      replica.freeLayerBlocks -= blocks * config.layers;
-    }
-    waiting.popFront();
-    admitted.push({ request, cached: 0, tokens });
-    addPrefill(batch, tokens, 0, true, config.cost.windowTokens);
   }
-}
 
-function prefill(replica: Replica, admitted: readonly Chunk[]): void {
-  for (const { request } of admitted) replica.markStart(request);
-  const computeS = replica.config.cost.stepS(replica.batch);
-  replica.clockS += replica.layerkv?.prefillStepS(computeS, admitted) ?? computeS;
-  for (const { request, tokens } of admitted) replica.completePrefill(request, tokens);
-}
-
-/** Empties the reused batch. */
-export function clear(batch: StepBatch): void {
-  batch.decodeSeqs = 0;
-  batch.decodeContextTokens = 0;
-  batch.decodeWindowTokens = 0;
-  batch.prefillSeqs = 0;
-  batch.prefillTokens = 0;
-  batch.prefillPairs = 0;
-  batch.prefillWindowPairs = 0;
-  batch.prefillContextTokens = 0;
-  batch.sampledSeqs = 0;
+  private prefill(): void {
+    const { replica } = this;
+    const { chunks } = replica;
+    for (let k = 0; k < chunks.length; k++) replica.markStart(chunks.request[k]!);
+    const computeS = replica.config.cost.stepS(replica.batch);
+    replica.clockS += replica.layerkv?.prefillStepS(computeS, chunks) ?? computeS;
+    for (let k = 0; k < chunks.length; k++) replica.completePrefill(chunks.request[k]!, chunks.tokens[k]!);
+  }
 }

@@ -7,46 +7,44 @@
  * Only the request admitted last can be half-prefilled: earlier ones got all they asked for, or it would not have been
  * admitted. So the running list is the decode batch and at most one partial prefill behind it.
  */
-import { addPrefill } from '../cost/types.ts';
-import type { Chunk } from './layerkv.ts';
+import { addPrefill, clearBatch } from '../cost/types.ts';
 import type { Replica } from './replica.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
-import { clear } from './vllmV0.ts';
 
-/** The half-prefilled request at the tail, if any. */
-export interface PartialPrefill {
-  request: number;
-  doneTokens: number;
-  totalTokens: number;
-}
+const NONE = -1;
 
 export class ChunkedScheduler {
   private readonly replica: Replica;
-  private partial: PartialPrefill | null = null;
-  private readonly chunks: Chunk[] = [];
+  /** The half-prefilled request at the tail, or NONE. */
+  private partial = NONE;
+  private doneTokens = 0;
+  private totalTokens = 0;
+  /** The partial prefill found no room for its layers in flight: nobody queues past it. */
   private stalled = false;
+  private readonly preemptTail: () => void;
 
   constructor(replica: Replica) {
     this.replica = replica;
+    this.preemptTail = () => {
+      if (this.partial !== NONE) this.dropPartial();
+      else replica.preemptDecode(replica.decode.tail());
+    };
   }
 
   /** Runs steps that begin before `untilS`. */
   run(untilS: number): void {
     const { replica } = this;
+    const { layerkv, decode, chunks } = replica;
     while (replica.clockS + SIMULTANEOUS_S < untilS) {
-      const inFlight = this.partial === null ? 0 : this.partial.totalTokens - this.partial.doneTokens;
-      replica.layerkv?.boundary(inFlight);
-      this.chunks.length = 0;
+      layerkv?.boundary(this.partial === NONE ? 0 : this.totalTokens - this.doneTokens);
+      chunks.clear();
       this.stalled = false;
-      clear(replica.batch);
       const preempted = this.scheduleRunning();
-      if (!preempted && !this.stalled) this.scheduleWaiting();
-      if (this.chunks.length > 0) {
+      if (!preempted && !this.stalled && replica.waiting.length > 0) this.scheduleWaiting();
+      if (chunks.length > 0) {
         this.mixedStep();
-      } else if (replica.decode.count > 0) {
-        const oneStep = preempted || this.stalled || (replica.layerkv?.gated ?? false);
-        const horizonS = Math.min(untilS, replica.layerkv?.parking.nextEventS() ?? untilS);
-        replica.runDecode(horizonS, oneStep ? 1 : Number.POSITIVE_INFINITY);
+      } else if (decode.count > 0) {
+        replica.runDecode(untilS, preempted || this.stalled);
       } else if (!preempted && !this.wait(untilS)) {
         return;
       }
@@ -56,39 +54,33 @@ export class ChunkedScheduler {
   /** Blocks for the decode batch's growth, preempting from the tail, and the partial prefill's next chunk. */
   private scheduleRunning(): boolean {
     const { replica } = this;
-    const { decode } = replica;
-    const preempted = replica.makeRoomForDecode(() => {
-      if (this.partial !== null) this.dropPartial();
-      else replica.preemptDecode(decode.tail());
-    });
-    const partial = this.partial;
-    if (partial === null) return preempted;
-    const budget = replica.config.limits.maxNumBatchedTokens - decode.count;
-    const tokens = Math.min(partial.totalTokens - partial.doneTokens, budget);
+    const { decode, layerkv, config } = replica;
+    const preempted = replica.makeRoomForDecode(this.preemptTail);
+    if (this.partial === NONE) return preempted;
+    const budget = config.limits.maxNumBatchedTokens - decode.count;
+    const tokens = Math.min(this.totalTokens - this.doneTokens, budget);
     if (tokens <= 0) return preempted;
-    if (replica.layerkv !== null) {
-      this.stalled = !this.withDecodeGrowth(() =>
-        replica.layerkv!.chunkFits(partial.request, partial.doneTokens + tokens),
-      );
-      if (!this.stalled) this.take(partial.request, partial.doneTokens, tokens, partial.totalTokens);
+    if (layerkv !== null) {
+      this.stalled = !layerkv.chunkFits(this.partial, this.doneTokens + tokens, this.decodeGrowth());
+      if (!this.stalled) this.take(this.partial, this.doneTokens, tokens, this.totalTokens);
       return preempted;
     }
-    const blocks = replica.blocksOf(partial.doneTokens + tokens) - replica.blocksOf(partial.doneTokens);
+    const blocks = replica.blocksOf(this.doneTokens + tokens) - replica.blocksOf(this.doneTokens);
     if (blocks > replica.freeBlocks() - decode.blocksForNextStep()) {
       this.dropPartial();
       return true;
     }
-    replica.freeLayerBlocks -= blocks * replica.config.layers;
-    this.take(partial.request, partial.doneTokens, tokens, partial.totalTokens);
+    replica.freeLayerBlocks -= blocks * config.layers;
+    this.take(this.partial, this.doneTokens, tokens, this.totalTokens);
     return preempted;
   }
 
   private scheduleWaiting(): void {
     const { replica } = this;
-    const { waiting, decode, config, layerkv } = replica;
+    const { waiting, decode, config, layerkv, chunks } = replica;
     const { maxNumBatchedTokens, maxNumSeqs } = config.limits;
-    let budget = maxNumBatchedTokens - decode.count - replica.batch.prefillTokens;
-    let running = decode.count + this.chunks.length + (layerkv?.parking.reloading.length ?? 0);
+    let budget = maxNumBatchedTokens - decode.count - (chunks.length > 0 ? replica.batch.prefillTokens : 0);
+    let running = decode.count + chunks.length + (layerkv?.parking.reloading.length ?? 0);
     while (waiting.length > 0 && budget > 0 && running < maxNumSeqs) {
       const request = waiting.first();
       const total = replica.prefillTokens(request);
@@ -99,7 +91,7 @@ export class ChunkedScheduler {
       }
       const tokens = Math.min(total, budget);
       if (layerkv !== null) {
-        if (!this.withDecodeGrowth(() => layerkv.admit(request, total))) return;
+        if (!layerkv.admit(request, total, this.decodeGrowth())) return;
       } else {
         const blocks = replica.blocksOf(tokens);
         if (blocks > replica.freeBlocks() - decode.blocksForNextStep()) return;
@@ -113,59 +105,58 @@ export class ChunkedScheduler {
     }
   }
 
-  /** The step's decodes get their blocks before anybody else: sets those aside while `attempt` looks at what is free. */
-  private withDecodeGrowth(attempt: () => boolean): boolean {
-    const { replica } = this;
-    const growth = replica.decode.blocksForNextStep() * replica.config.layers;
-    replica.freeLayerBlocks -= growth;
-    const granted = attempt();
-    replica.freeLayerBlocks += growth;
-    return granted;
+  /** Layer-blocks that the step's decodes take before anybody else. */
+  private decodeGrowth(): number {
+    return this.replica.decode.blocksForNextStep() * this.replica.config.layers;
   }
 
   private take(request: number, cached: number, tokens: number, total: number): void {
+    const { batch, chunks, config } = this.replica;
     const last = cached + tokens === total;
-    addPrefill(this.replica.batch, tokens, cached, last, this.replica.config.cost.windowTokens);
-    this.chunks.push({ request, cached, tokens });
-    this.partial = last ? null : { request, doneTokens: cached + tokens, totalTokens: total };
+    if (chunks.length === 0) clearBatch(batch);
+    addPrefill(batch, tokens, cached, last, config.cost.windowTokens);
+    chunks.add(request, cached, tokens);
+    this.partial = last ? NONE : request;
+    this.doneTokens = cached + tokens;
+    this.totalTokens = total;
     this.replica.inPrefill = last ? 0 : 1;
   }
 
   /** One step of prompt chunks beside one token for each decoding request. */
   private mixedStep(): void {
     const { replica } = this;
-    const { decode, batch, config } = replica;
+    const { decode, batch, chunks, config } = replica;
     batch.decodeSeqs = decode.count;
     batch.decodeContextTokens = decode.contextTokens;
     batch.decodeWindowTokens = decode.windowTokens;
     batch.sampledSeqs += decode.count;
     const computeS = config.cost.stepS(batch);
-    const stepS = replica.layerkv?.prefillStepS(computeS, this.chunks) ?? computeS;
-    replica.freeLayerBlocks -= decode.blocksForNextStep() * config.layers;
+    const stepS = replica.layerkv?.prefillStepS(computeS, chunks) ?? computeS;
+    replica.freeLayerBlocks -= this.decodeGrowth();
     replica.clockS += stepS;
     if (decode.count > 0) {
       replica.lastDecodeS = stepS;
       decode.advance(1);
       replica.finishDecoded();
     }
-    for (const { request, cached, tokens } of this.chunks) {
-      if (this.partial?.request !== request) replica.completePrefill(request, cached + tokens);
+    for (let k = 0; k < chunks.length; k++) {
+      const request = chunks.request[k]!;
+      if (request !== this.partial) replica.completePrefill(request, chunks.cached[k]! + chunks.tokens[k]!);
     }
   }
 
   private dropPartial(): void {
-    const partial = this.partial!;
-    this.partial = null;
+    const request = this.partial;
+    this.partial = NONE;
     this.replica.inPrefill = 0;
     // LayerKV took the whole prompt's retained layers at admission; plain vLLM holds the chunks done so far.
-    const held = this.replica.layerkv === null ? partial.doneTokens : partial.totalTokens;
-    this.replica.dropToQueue(partial.request, held);
+    this.replica.dropToQueue(request, this.replica.layerkv === null ? this.doneTokens : this.totalTokens);
   }
 
   /** Nothing is scheduled and nothing decodes: wait for transfers, or break a knot by dropping the partial prefill. */
   private wait(untilS: number): boolean {
     if (this.replica.layerkv?.waitForTransfer(untilS) === true) return true;
-    if (this.partial === null) return false;
+    if (this.partial === NONE) return false;
     this.dropPartial();
     return true;
   }
