@@ -10,7 +10,12 @@ const shared = { absWorkingDir: root, bundle: true, logLevel: 'warning', legalCo
 // esbuild would pick the UMD build of vscode-languageserver-types and friends, whose dynamic requires do not bundle.
 const node = { ...shared, platform: 'node', format: 'cjs', mainFields: ['module', 'main'] };
 
-const minified = { minify: true, keepNames: false };
+const minified = {
+  minify: true,
+  keepNames: false,
+  // For Node `yaml` offers CommonJS only. Its ES modules are the same code, a quarter faster once bundled, and lighter.
+  alias: { yaml: join(root, 'node_modules/yaml/browser/index.js') },
+};
 
 /** The terminal program alone, for those who want no more than to run it. */
 export async function buildTerminal() {

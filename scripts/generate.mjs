@@ -124,8 +124,10 @@ async function validators(plan, defaults) {
     code: { source: true },
   });
   const commonJs = standaloneCode(ajv, { validatePlanDocument: 'plan', validateDefaultsDocument: 'defaults' });
-  // Each error names its place in the schema, which nobody reads: a tenth of the code.
-  const contents = commonJs.replaceAll(/schemaPath:"(?:[^"\\]|\\.)*",/g, '');
+  // Left out, as nobody reads it: an error's place in the schema, and what only self-made keywords look at.
+  const contents = commonJs
+    .replaceAll(/schemaPath:"(?:[^"\\]|\\.)*",/g, '')
+    .replaceAll(/,parentData:\w+,parentDataProperty:(?:"(?:[^"\\]|\\.)*"|\w+),rootData\}/g, '}');
   // The code calls into Ajv's small runtime; bundled, the product does not carry Ajv itself.
   const bundled = await build({
     absWorkingDir: root,
@@ -182,14 +184,22 @@ function mapSubschemas(schema, map) {
   );
 }
 
-/** Leaves that test a type, moved to shared definitions. */
+/** Leaves that test a type, and blocks that occur more than once, moved to shared definitions. */
 function internLeaves(roots) {
+  const counts = new Map();
+  const count = (schema) => {
+    const mapped = mapSubschemas(schema, count);
+    const text = JSON.stringify(mapped);
+    counts.set(text, (counts.get(text) ?? 0) + 1);
+    return mapped;
+  };
+  for (const schema of Object.values(roots)) count(schema);
   const names = new Map();
   const leaves = {};
   const intern = (schema) => {
+    const isShared = 'type' in schema && (isLeaf(schema) || counts.get(JSON.stringify(bare(schema))) > 1);
     const mapped = mapSubschemas(schema, intern);
-    const isLeaf = 'type' in mapped && ![...MAPS, ...LISTS, ...SCHEMAS].some((keyword) => keyword in mapped);
-    if (!isLeaf) return mapped;
+    if (!isShared) return mapped;
     const text = JSON.stringify(mapped);
     if (!names.has(text)) {
       names.set(text, `leaf${names.size}`);
@@ -198,6 +208,10 @@ function internLeaves(roots) {
     return { $ref: `common#/definitions/${names.get(text)}` };
   };
   return { roots: Object.fromEntries(Object.entries(roots).map(([key, schema]) => [key, intern(schema)])), leaves };
+}
+
+function isLeaf(schema) {
+  return ![...MAPS, ...LISTS, ...SCHEMAS].some((keyword) => keyword in schema);
 }
 
 const VALIDATOR_TYPES = `/** ${NOTE} */
