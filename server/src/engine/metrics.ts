@@ -115,6 +115,12 @@ function queueLength(records: Records, timeS: number): number {
   return length;
 }
 
+/** Two-sided 95 % interval of a mean share, within 0 and 1. */
+export function shareInterval(values: readonly number[]): readonly [number, number] {
+  const [low, high] = tInterval(values);
+  return [Math.max(0, low), Math.min(1, high)];
+}
+
 /** Two-sided 95 % interval of the mean by Student's t; ten values, nine degrees of freedom. */
 export function tInterval(values: readonly number[]): readonly [number, number] {
   const T_9_DEGREES = 2.2621571628;
@@ -122,5 +128,5 @@ export function tInterval(values: readonly number[]): readonly [number, number] 
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1);
   const half = T_9_DEGREES * Math.sqrt(variance / values.length);
-  return [Math.max(0, mean - half), Math.min(1, mean + half)];
+  return [mean - half, mean + half];
 }

@@ -1,11 +1,27 @@
 /** Plan → prediction(s). Synchronous and pure; runs in a worker. */
-import { isSaturated, latencies, meanOf, percentiles, tInterval, violations } from '../engine/metrics.ts';
+import {
+  isSaturated,
+  latencies,
+  meanOf,
+  percentiles,
+  shareInterval,
+  tInterval,
+  violations,
+} from '../engine/metrics.ts';
 import { layerKvCanAct, type Run, simulate } from '../engine/simulate.ts';
 import type { EngineInput, Policy } from '../engine/types.ts';
 import type { Plan } from '../plan/types.ts';
 import { type Assessment, assessInput } from './assess.ts';
 import { engineInput, planPolicy } from './input.ts';
-import type { ForecastOptions, OffloadReport, Prediction, ReportProgress, RequestRecord, Verdict } from './types.ts';
+import type {
+  ForecastOptions,
+  OffloadReport,
+  Prediction,
+  ReportProgress,
+  RequestRecord,
+  Verdict,
+  Versus,
+} from './types.ts';
 
 /** Seeds of the interval: this many after the plan's own. */
 const INTERVAL_SEEDS = 10;
@@ -24,30 +40,56 @@ export function forecast(
   const runs = policies.length * (options.interval ? 1 + INTERVAL_SEEDS : 1);
   let done = 0;
   const tick = (): void => report(++done / runs);
-  return policies.map((policy) => predict(plan, policy, options, tick));
+  const simulated = policies.map((policy) => predict(plan, policy, options, tick));
+  const [first, second] = simulated;
+  if (first === undefined || second === undefined) return simulated.map(({ prediction }) => prediction);
+  const versus = compare(first, second);
+  return [first.prediction, versus === null ? second.prediction : { ...second.prediction, versus }];
 }
 
-function predict(plan: Plan, policy: Policy, options: ForecastOptions, tick: () => void): Prediction {
+interface Simulated {
+  readonly prediction: Prediction;
+  /** Share of requests that break an SLO, by further seed; null where it was not asked for or nothing ran. */
+  readonly rates: readonly number[] | null;
+}
+
+function predict(plan: Plan, policy: Policy, options: ForecastOptions, tick: () => void): Simulated {
   const input = engineInput(plan, { policy, seed: options.seed, requests: options.requests });
   const assessment = assessInput(input);
-  if (!assessment.fits || !assessment.oneSequenceFits) return withoutRun(plan, input, assessment);
+  if (!assessment.fits || !assessment.oneSequenceFits) {
+    return { prediction: withoutRun(plan, input, assessment), rates: null };
+  }
   const run = simulate(input);
   tick();
-  const interval = options.interval ? violationInterval(plan, input, tick) : null;
-  return fromRun(plan, input, assessment, run, interval, options.perRequest);
+  const rates = options.interval ? violationRates(plan, input, tick) : null;
+  const interval = rates === null ? null : shareInterval(rates);
+  return { prediction: fromRun(plan, input, assessment, run, interval, options.perRequest), rates };
 }
 
-/** 95 % interval of the share of requests that break an SLO, over further seeds; null without SLO. */
-function violationInterval(plan: Plan, input: EngineInput, tick: () => void): readonly [number, number] | null {
+/** Share of requests that break an SLO, over further seeds; null without SLO. */
+function violationRates(plan: Plan, input: EngineInput, tick: () => void): readonly number[] | null {
   if (input.slo.ttftS === null && input.slo.tpotS === null) return null;
-  const rates: number[] = [];
-  for (let k = 1; k <= INTERVAL_SEEDS; k++) {
+  return Array.from({ length: INTERVAL_SEEDS }, (_, k) => {
     const { policy, workload } = input;
-    const seeded = engineInput(plan, { policy, seed: workload.seed + k, requests: workload.requests });
-    rates.push(violations(simulate(seeded).records, input.slo)?.any ?? 0);
+    const seeded = engineInput(plan, { policy, seed: workload.seed + k + 1, requests: workload.requests });
+    const rate = violations(simulate(seeded).records, input.slo)?.any ?? 0;
     tick();
-  }
-  return tInterval(rates);
+    return rate;
+  });
+}
+
+/** Both policies saw the same requests for each seed: the difference is taken seed by seed. */
+function compare(first: Simulated, second: Simulated): Versus | null {
+  const { rates } = second;
+  if (first.rates === null || rates === null) return null;
+  const differences = first.rates.map((rate, k) => rates[k]! - rate);
+  const interval = tInterval(differences);
+  return {
+    policy: first.prediction.policy,
+    anyDifference: differences.reduce((sum, difference) => sum + difference, 0) / differences.length,
+    interval,
+    distinguishable: interval[0] > 0 || interval[1] < 0,
+  };
 }
 
 /** What does not start has no figures, only the memory that says why. */

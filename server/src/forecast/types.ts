@@ -80,6 +80,19 @@ export interface Prediction {
   readonly verdict: Verdict;
   readonly provenance: { readonly cost: string; readonly engineDefaults: string; readonly seed: number };
   readonly perRequest?: readonly RequestRecord[];
+  /** In a comparison, on the second policy: how it differs from the first on identical requests. */
+  readonly versus?: Versus;
+}
+
+/** Difference of two policies in the share of requests that break an SLO (this one less the other). */
+export interface Versus {
+  readonly policy: Policy;
+  /** Mean over the further seeds, each with the same requests for both. */
+  readonly anyDifference: number;
+  /** 95 % t-interval of that mean. */
+  readonly interval: readonly [number, number];
+  /** False where the interval spans zero: the seeds cannot tell the two apart. */
+  readonly distinguishable: boolean;
 }
 
 export type PolicyChoice = Policy | 'compare';
