@@ -4,23 +4,31 @@
  */
 import type { Assessment } from '../forecast/assess.ts';
 import type { Prediction } from '../forecast/types.ts';
-import type { Plan } from '../plan/types.ts';
+import { withoutSuppressed } from '../plan/suppress.ts';
+import type { Analysis, Plan } from '../plan/types.ts';
+import type { LineIndex } from '../text/lines.ts';
 import type { Problem } from '../text/types.ts';
 import { memoryProblems } from './memoryProblems.ts';
 import { sloProblems } from './sloProblems.ts';
 
-/** The rules of this file and its helpers, each with a section in `docs/rules.md`. */
-export const PREDICTION_RULES = [
-  'does-not-fit',
-  'no-room-for-one-sequence',
-  'saturated',
-  'slo-missed',
-  'offload-not-hidden',
-  'frequent-preemptions',
-  'requests-not-served',
-] as const;
+/** A plan with what is known of it so far. */
+export interface JudgedPlan {
+  readonly plan: Plan;
+  readonly assessment: Assessment | null;
+  readonly predictions: readonly Prediction[] | null;
+}
 
-export type PredictionRule = (typeof PREDICTION_RULES)[number];
+/** Everything that is to be said of a text: its own problems, then those of its plans that no comment silences. */
+export function allProblems(
+  analysis: Analysis,
+  text: string | LineIndex,
+  judged: readonly JudgedPlan[],
+): readonly Problem[] {
+  const predicted = judged.flatMap(({ plan, assessment, predictions }) =>
+    predictionProblems(plan, assessment, predictions),
+  );
+  return [...analysis.problems, ...withoutSuppressed(predicted, text)];
+}
 
 /**
  * Problems of one plan, in the order of their weight. `predictions` are those of this plan: one per policy that was

@@ -3,7 +3,6 @@
  * Each request looks at the text as it stands now; each answer is computed from a `DocumentView`.
  */
 import type { CodeAction, CodeLens, CompletionItem, Diagnostic, Hover, InlayHint } from 'vscode-languageserver-types';
-import { withoutSuppressed } from '../plan/suppress.ts';
 import type { Settings, SimulateParams, StatusParams } from '../protocol.ts';
 import type { Clock, SimulationPort } from '../simulation/port.ts';
 import { createScheduler } from '../simulation/scheduler.ts';
@@ -15,7 +14,7 @@ import { diagnostics } from './diagnostics.ts';
 import { type Snapshot, snapshot } from './documents.ts';
 import { hover } from './hover.ts';
 import { inlayHints } from './inlayHints.ts';
-import { predictionProblems } from './predictionProblems.ts';
+import { allProblems } from './predictionProblems.ts';
 import { type SimulationRequest, simulateDocument } from './simulate.ts';
 import { settledStatus } from './status.ts';
 import { type DocumentView, predictionOf } from './view.ts';
@@ -100,11 +99,11 @@ export function createLanguageService(host: ServiceHost): LanguageService {
   }
 
   function problemsOf(found: DocumentView): readonly Problem[] {
-    const predicted = found.workloads.flatMap((workload) => {
+    const judged = found.workloads.map((workload) => {
       const prediction = predictionOf(workload);
-      return predictionProblems(workload.plan, workload.assessment, prediction === null ? null : [prediction]);
+      return { ...workload, predictions: prediction === null ? null : [prediction] };
     });
-    return [...found.analysis.problems, ...withoutSuppressed(predicted, found.text)];
+    return allProblems(found.analysis, found.text, judged);
   }
 
   return {

@@ -10,9 +10,10 @@ import { dialectOf } from './dialects/registry.ts';
 import { validateDefaultsDocument, validatePlanDocument } from './generated/validators.js';
 import { PLAN_SCHEMA } from './keyHelp.ts';
 import { replaceFix, shorten } from './read.ts';
+import { ruleTable } from './rules/rules.ts';
 import { schemaProblems } from './schemaProblems.ts';
 import type { JsonSchema } from './schemaWalk.ts';
-import { withoutSuppressed } from './suppress.ts';
+import { unknownSuppressions, withoutSuppressed } from './suppress.ts';
 import type { Analysis } from './types.ts';
 
 /** What analysis needs beside the text. */
@@ -25,6 +26,7 @@ export interface AnalysisContext {
 const NOTHING: Analysis = { relevant: false, problems: [], plans: [], workloads: [] };
 const NOTHING_READ: DocumentReading = { problems: [], plans: [], workloads: [] };
 const VERSION = 'layerkv/v1';
+const RULE_IDS = ruleTable.map(({ id }) => id);
 /** A Helm or Jinja expression; `{{` alone may be a map in a map. */
 const TEMPLATE = /^[^#\n]*?\{\{[-\s]*[.$\w"(][^}\n]*\}\}/m;
 
@@ -55,6 +57,7 @@ async function analyseParsed(parsed: ParsedText, { fileName, files }: AnalysisCo
   if (named && documents.every((document) => document.root === null && document.problems.length === 0)) {
     problems.push(emptyFile(lines));
   }
+  if (relevant) problems.push(...unknownSuppressions(lines, RULE_IDS));
   const inOrder = [...problems].sort(byPlace);
   return {
     relevant,

@@ -175,10 +175,7 @@ function inspect(opened: Opened, options: ForecastOptions, rooms: Rooms): Inspec
     assessment: rooms.assess(plan),
     predictions: rooms.forecast(plan, options),
   }));
-  const found = plans.flatMap(({ plan, assessment, predictions }) =>
-    rooms.predictionProblems(plan, assessment, predictions),
-  );
-  return { ...opened, plans, problems: byPlace([...opened.analysis.problems, ...found]) };
+  return { ...opened, plans, problems: byPlace(rooms.allProblems(opened.analysis, opened.lines, plans)) };
 }
 
 function describeFile(file: Inspected, annotated: boolean, layout: Layout): readonly string[] {

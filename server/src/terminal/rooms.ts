@@ -2,21 +2,18 @@
 import { type Assessment, assess } from '../forecast/assess.ts';
 import { forecast } from '../forecast/forecast.ts';
 import type { ForecastOptions, Prediction } from '../forecast/types.ts';
-import { predictionProblems } from '../language/predictionProblems.ts';
+import { allProblems, type JudgedPlan } from '../language/predictionProblems.ts';
 import { type AnalysisContext, analyse } from '../plan/analyse.ts';
 import type { Analysis, Plan } from '../plan/types.ts';
+import type { LineIndex } from '../text/lines.ts';
 import type { Problem } from '../text/types.ts';
 
 export interface Rooms {
   readonly analyse: (text: string, context: AnalysisContext) => Promise<Analysis>;
   readonly assess: (plan: Plan) => Assessment;
   readonly forecast: (plan: Plan, options: ForecastOptions) => readonly Prediction[];
-  readonly predictionProblems: (
-    plan: Plan,
-    assessment: Assessment,
-    predictions: readonly Prediction[] | null,
-  ) => readonly Problem[];
+  readonly allProblems: (analysis: Analysis, text: LineIndex, judged: readonly JudgedPlan[]) => readonly Problem[];
 }
 
 /** The rooms as they are. */
-export const realRooms: Rooms = { analyse, assess, forecast, predictionProblems };
+export const realRooms: Rooms = { analyse, assess, forecast, allProblems };

@@ -182,9 +182,26 @@ describe('bad files', () => {
 
   it('silences rules by comment', async () => {
     await check(planText({ 'maxNumSeqs:': '# layerkv-disable-next-line unknown-key\n    maxNumSeq: 64' }));
-    await check(planText({ 'maxNumSeqs:': 'maxNumSeq: 64 # layerkv-disable-line unknown-key, other' }));
+    await check(planText({ 'maxNumSeqs:': 'maxNumSeq: 64 # layerkv-disable-line unknown-key, no-slo -- because' }));
     await check(planText({ 'maxNumSeqs:': 'maxNumSeq: 64 # layerkv-disable-line' }));
-    await check(planText({ 'maxNumSeqs:': '«maxNumSeq»{unknown-key}: 64 # layerkv-disable-line other-rule' }));
+    await check(planText({ 'maxNumSeqs:': '«maxNumSeq»{unknown-key}: 64 # layerkv-disable-line no-slo' }));
     await check(planText({ 'maxNumSeqs:': '«maxNumSeq»{unknown-key}: 64 # layerkv-disable-next-line unknown-key' }));
+  });
+
+  it('warns of a comment that silences a rule which does not exist', async () => {
+    const { problems } = await check(
+      planText({
+        'maxNumSeqs:': '# layerkv-disable-next-line «unknown-keys»{unknown-rule} no-slo\n    maxNumSeqs: 64',
+      }),
+    );
+    assert.match(problems[0]?.message ?? '', /Did you mean `unknown-key`\?/);
+    // Prose behind the ids is told once; a reason not at all.
+    await check(planText({ 'requests:': 'requests: 64 # layerkv-disable-line «as»{unknown-rule} this is only a try' }));
+    await check(planText({ 'requests:': 'requests: 64 # layerkv-disable-line no-slo -- this is only a try' }));
+    await check(planText({ 'tpot:': 'tpot: 200ms # layerkv-disable-line «xyz»{unknown-rule}' }));
+    await check(`${planText()}# layerkv-disable-line «slo-mised»{unknown-rule}`);
+    await check(planText({ 'requests:': 'requests: 64 # layerkv-disable-line' }));
+    const foreign = await analyseText('a: 1 # layerkv-disable-line nothing-of-ours\n', filesOf(), 'b.yaml');
+    assert.deepEqual(foreign.problems, []);
   });
 });

@@ -4,6 +4,7 @@ import { Ajv } from 'ajv';
 import type { Analysis } from '../../src/plan/types.ts';
 import { type Rooms, realRooms } from '../../src/terminal/rooms.ts';
 import type { Problem, Severity } from '../../src/text/types.ts';
+import { planText } from '../plan/marks.ts';
 import { layerkv } from './harness.ts';
 
 const ajv = new Ajv({ strict: false });
@@ -113,6 +114,19 @@ describe('terminal: output', () => {
         },
       ],
     });
+  });
+
+  it('honours the comments that silence what the prediction says, as the editor does', async () => {
+    const plan = (comment: string): string =>
+      planText({ 'arrivals:': `arrivals: {process: burst}${comment}`, 'ttft:': `ttft: 1ms${comment}` });
+    const rulesOf = async (text: string): Promise<readonly string[]> => {
+      const { out } = await layerkv(['check', 'a.layerkv.yaml', '--format', 'json'], { 'a.layerkv.yaml': text });
+      const [file] = (JSON.parse(out) as { files: { problems: Problem[] }[] }).files;
+      return file?.problems.map(({ rule }) => rule) ?? [];
+    };
+    assert.ok((await rulesOf(plan(''))).includes('slo-missed'));
+    const silenced = await rulesOf(plan(' # layerkv-disable-line slo-missed'));
+    assert.ok(!silenced.includes('slo-missed'), silenced.join());
   });
 
   it('prints extract as its schema says', async () => {

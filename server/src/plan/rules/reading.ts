@@ -37,5 +37,6 @@ export const readingRules: readonly RuleInfo[] = [
   { id: 'unknown-engine-version', severity: 'error', summary: 'An engine version without a row of defaults.' },
   { id: 'trace-unreadable', severity: 'error', summary: 'The trace file is missing or cannot be read.' },
   { id: 'trace-invalid', severity: 'error', summary: 'The trace file holds no usable requests.' },
+  { id: 'unknown-rule', severity: 'warning', summary: 'A comment silences a rule that does not exist.' },
   { id: 'trace-failures', severity: 'information', summary: 'Failed requests of the trace are left out.' },
 ];

@@ -6,6 +6,7 @@ import { hardwareRules } from './hardware.ts';
 import { lengthRules } from './lengths.ts';
 import { notSimulatedRules } from './notSimulated.ts';
 import { parallelismRules } from './parallelism.ts';
+import { predictedRules } from './predicted.ts';
 import { readingRules } from './reading.ts';
 import type { Rule } from './rule.ts';
 import { workloadRules } from './workload.ts';
@@ -25,10 +26,11 @@ export interface RuleInfo {
   readonly summary: string;
 }
 
-/** Every rule id that analysis can report: those of reading (syntax, schema, values) and those above. */
+/** Every rule that a problem can carry: of reading (syntax, schema, values), those above, and of the prediction. */
 export const ruleTable: readonly RuleInfo[] = [
   ...readingRules,
   ...RULES.map(({ id, severity, summary }) => ({ id, severity, summary })),
+  ...predictedRules,
 ];
 
 /** What the rules say of one document. */
