@@ -2,7 +2,7 @@
 import { linearCost } from './cost/linear.ts';
 import { rooflineCost } from './cost/roofline.ts';
 import type { CostModel } from './cost/types.ts';
-import { KV_BYTES } from './dtypes.ts';
+import { linkLaw } from './kv/link.ts';
 import { prefillEstimate } from './kv/retention.ts';
 import { memoryModel } from './memory.ts';
 import { LengthPredictor } from './schedule/predictor.ts';
@@ -10,7 +10,6 @@ import { Records } from './schedule/records.ts';
 import { type LayerKvSetup, Replica, type ReplicaConfig } from './schedule/replica.ts';
 import { PrefillFirstScheduler } from './schedule/vllmV0.ts';
 import { ChunkedScheduler } from './schedule/vllmV1.ts';
-import { kvElementsPerRank, kvElementsPerTokenPerLayer } from './shape.ts';
 import type { EngineInput } from './types.ts';
 import { createRandom } from './workload/random.ts';
 import { drawWorkload, type Workload } from './workload/workload.ts';
@@ -80,40 +79,20 @@ function createEngine(input: EngineInput, cost: CostModel, records: Records, ind
 function layerKvSetup(input: EngineInput, config: ReplicaConfig, records: Records, index: number): LayerKvSetup {
   const { predictor, hostPoolBytes } = input.layerkv;
   const random = createRandom(input.workload.seed + 7919 * index, 'predictor');
-  const { bytesPerTokenLayer, offloadTokenLayerS, reloadTokenLayerS } = transferLaw(input);
+  const link = linkLaw(input, config.cost.collectives);
   const hostShareBytes = hostPoolBytes / input.parallelism.data;
   const layerKvConfig = {
     options: input.layerkv,
     layers: config.layers,
     poolLayerBlocks: config.poolBlocks * config.layers,
-    hostLayerBlocks: Math.floor(hostShareBytes / (bytesPerTokenLayer * config.limits.blockSizeTokens)),
-    offloadTokenLayerS,
-    reloadTokenLayerS,
-    bytesPerTokenLayer,
+    hostLayerBlocks: Math.floor(hostShareBytes / (link.bytesPerTokenLayer * config.limits.blockSizeTokens)),
+    link,
     prefillEstimateS: prefillEstimate(input),
     tpotS: input.policy === 'layerkv' ? input.slo.tpotS : null,
   };
   return {
     config: layerKvConfig,
     predictor: new LengthPredictor(predictor.buckets, predictor.accuracy, records.outputTokens, random),
-  };
-}
-
-/** Link time per token and layer. Each rank moves its own shard over its own link, pipeline stages side by side. */
-export function transferLaw(input: Pick<EngineInput, 'model' | 'kvDtype' | 'parallelism' | 'hostLinkBytesPerS'>): {
-  readonly bytesPerTokenLayer: number;
-  readonly offloadTokenLayerS: number;
-  readonly reloadTokenLayerS: number;
-} {
-  const kvBytes = KV_BYTES[input.kvDtype];
-  const { tensor, pipeline } = input.parallelism;
-  const bytesPerTokenLayer = kvElementsPerTokenPerLayer(input.model) * kvBytes;
-  const links = input.hostLinkBytesPerS * pipeline;
-  return {
-    bytesPerTokenLayer,
-    // KV that every rank has (MLA, or more ranks than KV heads) leaves once, a part from each rank, and returns to all.
-    offloadTokenLayerS: bytesPerTokenLayer / tensor / links,
-    reloadTokenLayerS: (kvElementsPerRank(input.model, tensor) * kvBytes) / links,
   };
 }
 

@@ -1,9 +1,10 @@
 /** What can be said of a plan without simulating it: memory, room for sequences, layers kept. Takes microseconds. */
 import { addPrefill, emptyBatch } from '../engine/cost/types.ts';
+import { linkLaw } from '../engine/kv/link.ts';
 import { minimumRetainedLayers, prefillEstimate } from '../engine/kv/retention.ts';
 import { type MemoryModel, memoryModel } from '../engine/memory.ts';
 import { meanOf } from '../engine/metrics.ts';
-import { costModel, layerKvCanAct, transferLaw } from '../engine/simulate.ts';
+import { costModel, layerKvCanAct } from '../engine/simulate.ts';
 import type { EngineInput } from '../engine/types.ts';
 import { meanLength } from '../engine/workload/lengths.ts';
 import type { Plan } from '../plan/types.ts';
@@ -51,10 +52,11 @@ export function assessInput(input: EngineInput): Assessment {
   const { layers } = input.model;
   const meanPromptTokens = Math.max(1, Math.round(meanPrompt(input)));
   const prefillS = prefillEstimate(input)(meanPromptTokens);
-  const perLayerS = transferLaw(input).offloadTokenLayerS * meanPromptTokens;
+  const cost = costModel(input);
+  const link = linkLaw(input, cost.collectives);
+  const perLayerS = link.offloadTokenLayerS * meanPromptTokens;
   const canAct = layerKvCanAct(input);
   const retainedLayers = canAct ? minimumRetainedLayers(layers, perLayerS, prefillS) : layers;
-  const cost = costModel(input);
   const lone = emptyBatch();
   addPrefill(lone, meanPromptTokens, 0, true, cost.windowTokens);
   const law = cost.decodeLaw(1);
@@ -75,7 +77,7 @@ export function assessInput(input: EngineInput): Assessment {
       canAct,
       layers,
       retainedLayers,
-      offloadS: canAct ? (layers - retainedLayers) * perLayerS : 0,
+      offloadS: canAct ? (layers - retainedLayers) * link.offloadLayerS(meanPromptTokens) : 0,
       prefillS,
     },
   };

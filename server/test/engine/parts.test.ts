@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { addPrefill, causalPairs, emptyBatch } from '../../src/engine/cost/types.ts';
+import { linkLaw } from '../../src/engine/kv/link.ts';
 import { type Overlap, OverlapTimer } from '../../src/engine/kv/overlap.ts';
 import { minimumRetainedLayers, prefillEstimate, staysOnGpu } from '../../src/engine/kv/retention.ts';
 import { memoryModel } from '../../src/engine/memory.ts';
 import { percentiles, tInterval } from '../../src/engine/metrics.ts';
 import { activeParameters, countParameters, kvElementsPerRank } from '../../src/engine/shape.ts';
-import { costModel, transferLaw } from '../../src/engine/simulate.ts';
+import { costModel } from '../../src/engine/simulate.ts';
 import type { ModelShape } from '../../src/engine/types.ts';
 import { figureOneInput, LLAMA_2_7B } from './inputs.ts';
 
@@ -62,7 +63,11 @@ describe('retained layers', () => {
   it('are none for Llama-2-7B on an L20 once the link gives more than about 3 GB/s', () => {
     const keptAt = (bandwidthGBs: number, tokens: number): number => {
       const input = figureOneInput(tokens, { hostLinkBytesPerS: bandwidthGBs * 1e9 });
-      return minimumRetainedLayers(32, tokens * transferLaw(input).offloadTokenLayerS, prefillEstimate(input)(tokens));
+      return minimumRetainedLayers(
+        32,
+        tokens * linkLaw(input, null).offloadTokenLayerS,
+        prefillEstimate(input)(tokens),
+      );
     };
     for (const tokens of [128, 1024, 2048, 16384]) {
       assert.equal(keptAt(5, tokens), 0);

@@ -185,17 +185,13 @@ class ReferenceEngine extends ReferenceState {
   ): void {
     const batch = emptyBatch();
     const window = this.cost.windowTokens;
-    for (const r of decodes) {
-      batch.decodeSeqs += 1;
-      batch.sampledSeqs += 1;
-      batch.decodeContextTokens += r.kv + 1;
-      if (Number.isFinite(window)) batch.decodeWindowTokens += Math.min(r.kv + 1, window);
-    }
+    for (const r of decodes) this.addDecode(batch, r);
     for (const { r, cached, tokens } of chunks) {
       if (Number.isNaN(r.prefillStartS)) r.prefillStartS = Math.max(this.clock, r.arrivalS);
       addPrefill(batch, tokens, cached, cached + tokens === r.input + r.produced, window);
     }
-    const duration = this.withTransfers(this.cost.stepS(batch), chunks);
+    const collectiveS = this.collectiveS(batch.decodeSeqs + batch.prefillTokens);
+    const duration = this.withTransfers(this.cost.stepS(batch), collectiveS, chunks);
     this.clock += duration;
     if (decodes.length > 0) this.lastDecode = duration;
     for (const r of decodes) {
@@ -219,22 +215,38 @@ class ReferenceEngine extends ReferenceState {
     }
   }
 
-  private withTransfers(computeS: number, chunks: { r: ReferenceRequest; cached: number; tokens: number }[]): number {
-    if (!this.acts || chunks.every(({ r }) => r.onGpu.every((gpu) => gpu))) return computeS;
+  private withTransfers(
+    alone: number,
+    collectiveS: number,
+    chunks: { r: ReferenceRequest; cached: number; tokens: number }[],
+  ): number {
+    if (!this.acts) return alone;
+    const moving = this.reloading.length + this.leaving.length > 0;
+    if (chunks.every(({ r }) => r.onGpu.every((gpu) => gpu))) {
+      return alone + (moving ? this.transfer.collectiveWaitS(1) : 0);
+    }
+    const stretch = this.transfer.stretch(collectiveS, alone);
+    let total = 0;
+    for (const { r, cached, tokens } of chunks) {
+      for (const gpu of r.onGpu) {
+        if (!gpu) total += stretch * (this.transfer.offloadLayerS(tokens) + this.transfer.reloadLayerS(cached));
+      }
+    }
+    const computeS = alone + this.transfer.collectiveWaitS(moving ? 1 : total / alone);
     const ends: number[] = [];
     let now = 0;
     let linkIn = 0;
     let linkOut = Math.max(0, this.linkOutFree - this.clock);
     for (let layer = 0; layer < this.layers; layer++) {
-      const moving = chunks.filter(({ r }) => !r.onGpu[layer]!);
-      if (moving.length > 0) {
+      const leavers = chunks.filter(({ r }) => !r.onGpu[layer]!);
+      if (leavers.length > 0) {
         const slots = Math.max(1, this.input.layerkv.transientLayers);
         const slotFree = ends.length >= slots ? ends[ends.length - slots]! : 0;
         let fetch = 0;
         let offload = 0;
-        for (const { cached, tokens } of moving) {
-          fetch += cached * this.transfer.reloadTokenLayerS;
-          offload += tokens * this.transfer.offloadTokenLayerS;
+        for (const { cached, tokens } of leavers) {
+          fetch += stretch * this.transfer.reloadLayerS(cached);
+          offload += stretch * this.transfer.offloadLayerS(tokens);
           this.back += cached * this.transfer.bytesPerTokenLayer;
           this.out += tokens * this.transfer.bytesPerTokenLayer;
         }
@@ -262,7 +274,8 @@ class ReferenceEngine extends ReferenceState {
         this.drop(r);
         return true;
       }
-      this.clock += layers * r.kv * this.transfer.offloadTokenLayerS;
+      this.clock = Math.max(this.linkOutFree, this.clock) + layers * this.transfer.offloadLayerS(r.kv) * this.stretch();
+      this.linkOutFree = this.clock;
       this.out += layers * r.kv * this.transfer.bytesPerTokenLayer;
       r.hostReserved += layers * this.blocks(r.kv);
       r.onGpu = r.onGpu.map(() => false);

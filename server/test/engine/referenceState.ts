@@ -1,8 +1,9 @@
 /** What the naive reference knows at any time, its memory, and LayerKV's rules, written for reading rather than speed. */
-import type { CostModel } from '../../src/engine/cost/types.ts';
+import { type CostModel, emptyBatch, type StepBatch } from '../../src/engine/cost/types.ts';
+import { type LinkLaw, linkLaw } from '../../src/engine/kv/link.ts';
 import { minimumRetainedLayers, prefillEstimate, staysOnGpu } from '../../src/engine/kv/retention.ts';
 import { memoryModel } from '../../src/engine/memory.ts';
-import { costModel, layerKvCanAct, transferLaw } from '../../src/engine/simulate.ts';
+import { costModel, layerKvCanAct } from '../../src/engine/simulate.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
 import { createRandom, type Random } from '../../src/engine/workload/random.ts';
 import { drawWorkload } from '../../src/engine/workload/workload.ts';
@@ -67,7 +68,7 @@ export class ReferenceState {
   protected back = 0;
   protected readonly random: Random;
   protected readonly estimate: (tokens: number) => number;
-  protected readonly transfer: ReturnType<typeof transferLaw>;
+  protected readonly transfer: LinkLaw;
 
   constructor(input: EngineInput) {
     this.input = input;
@@ -98,7 +99,7 @@ export class ReferenceState {
     }));
     this.random = createRandom(input.workload.seed, 'predictor');
     this.estimate = prefillEstimate(input);
-    this.transfer = transferLaw(input);
+    this.transfer = linkLaw(input, this.cost.collectives);
   }
 
   protected blocks(tokens: number): number {
@@ -190,7 +191,8 @@ export class ReferenceState {
       if (layers * blocks > this.hostFree()) return;
       const leaver = victim;
       this.running = this.running.filter((r) => r !== leaver);
-      this.linkOutFree = Math.max(this.linkOutFree, this.clock) + layers * victim.kv * this.transfer.offloadTokenLayerS;
+      this.linkOutFree =
+        Math.max(this.linkOutFree, this.clock) + layers * this.transfer.offloadLayerS(victim.kv) * this.stretch();
       victim.reloadEndS = this.linkOutFree;
       victim.leavingLayers = layers;
       victim.hostReserved += layers * blocks;
@@ -204,6 +206,30 @@ export class ReferenceState {
     r.onGpu = r.onGpu.map(() => false);
     r.leavingLayers = 0;
     this.park(r);
+  }
+
+  /** Transfers give way to the collectives of a decode step of whoever runs now. */
+  protected stretch(): number {
+    return this.transfer.stretch(this.collectiveS(this.running.length), this.decodeS(this.running));
+  }
+
+  protected collectiveS(tokens: number): number {
+    return this.cost.collectives?.secondsS(tokens) ?? 0;
+  }
+
+  protected decodeS(decodes: readonly ReferenceRequest[]): number {
+    if (decodes.length === 0) return 0;
+    const batch = emptyBatch();
+    for (const r of decodes) this.addDecode(batch, r);
+    return this.cost.stepS(batch);
+  }
+
+  protected addDecode(batch: StepBatch, r: ReferenceRequest): void {
+    const window = this.cost.windowTokens;
+    batch.decodeSeqs += 1;
+    batch.sampledSeqs += 1;
+    batch.decodeContextTokens += r.kv + 1;
+    if (Number.isFinite(window)) batch.decodeWindowTokens += Math.min(r.kv + 1, window);
   }
 
   /** In the order of first tokens; of equals, behind those that are parked already. */
@@ -237,7 +263,7 @@ export class ReferenceState {
       if (this.free() - missing * this.blocks(r.kv) < this.floor(0)) return;
       this.parked.shift();
       r.onGpu = r.onGpu.map(() => true);
-      this.linkFree = Math.max(this.linkFree, this.clock) + missing * r.kv * this.transfer.reloadTokenLayerS;
+      this.linkFree = Math.max(this.linkFree, this.clock) + missing * this.transfer.reloadLayerS(r.kv) * this.stretch();
       r.reloadEndS = this.linkFree;
       this.back += missing * r.kv * this.transfer.bytesPerTokenLayer;
       this.reloading.push(r);

@@ -12,6 +12,7 @@ export function linearCost(law: LinearCost): CostModel {
   const perContextTokenS = law.decodePerContextTokenMs / 1000;
   return {
     provenance: 'linear',
+    collectives: null,
     windowTokens: Number.POSITIVE_INFINITY,
     stepS(batch) {
       const prefillMs = batch.prefillTokens > 0 ? law.prefillBaseMs + law.prefillPerTokenMs * batch.prefillTokens : 0;

@@ -39,6 +39,7 @@ export function rooflineCost(input: RooflineInput): CostModel {
 
   return {
     provenance: 'roofline',
+    collectives: input.parallelism.tensor > 1 ? { perStep: 2 * input.model.layers, secondsS: collective } : null,
     windowTokens: window?.tokens ?? Number.POSITIVE_INFINITY,
     stepS(batch: StepBatch): number {
       return (

@@ -31,6 +31,13 @@ export interface DecodeLaw {
   readonly perWindowTokenS: number;
 }
 
+/** Collectives of one step over the tensor-parallel group. */
+export interface CollectiveLaw {
+  readonly perStep: number;
+  /** Seconds of a step's collectives, for all tokens in it. */
+  secondsS(tokens: number): number;
+}
+
 export interface CostModel {
   /** Seconds of one step. */
   stepS(batch: StepBatch): number;
@@ -38,7 +45,8 @@ export interface CostModel {
   decodeLaw(seqs: number): DecodeLaw;
   /** Sliding window, tokens; Infinity where every layer attends to everything. */
   readonly windowTokens: number;
-  /** Part of a step that is host work after the last layer and cannot hide transfers, s. */
+  /** Collectives inside a step, null on one GPU. */
+  readonly collectives: CollectiveLaw | null;
   readonly provenance: 'roofline' | 'linear';
 }
 

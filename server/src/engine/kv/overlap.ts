@@ -44,6 +44,13 @@ export class OverlapTimer {
     }
   }
 
+  /** Both directions' transfers, s. */
+  totalS(): number {
+    let total = 0;
+    for (let layer = 0; layer < this.layers; layer++) total += this.offloadS[layer]! + this.fetchS[layer]!;
+    return total;
+  }
+
   /** @param linkBusyS the device-to-host link is busy with earlier transfers until then, s from the step's start. */
   run(computeS: number, linkBusyS: number): Overlap {
     const { layers, offloadS, fetchS, slotFreeS } = this;

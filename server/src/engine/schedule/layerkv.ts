@@ -3,6 +3,7 @@
  * host during prefill; a request with layers on the host parks after its first token, is reloaded once when blocks
  * allow, and then joins the decode batch. What the paper leaves open is a named option (see `docs/engine.md`).
  */
+import type { LinkLaw } from '../kv/link.ts';
 import { OverlapTimer } from '../kv/overlap.ts';
 import { minimumRetainedLayers } from '../kv/retention.ts';
 import type { LayerKvOptions } from '../types.ts';
@@ -19,11 +20,7 @@ export interface LayerKvConfig {
   readonly layers: number;
   readonly poolLayerBlocks: number;
   readonly hostLayerBlocks: number;
-  /** Time for one token of one layer to leave for, and to return from, the host on one rank's link, s. */
-  readonly offloadTokenLayerS: number;
-  readonly reloadTokenLayerS: number;
-  /** KV of one token in one layer, counted once over the ranks. */
-  readonly bytesPerTokenLayer: number;
+  readonly link: LinkLaw;
   /** The policy's own estimate of a prefill, s. */
   readonly prefillEstimateS: (promptTokens: number) => number;
   /** TPOT objective, s; null: no budget. Off in the ablation. */
@@ -120,7 +117,9 @@ export class LayerKv {
   /** Duration of a step that computes these chunks in `computeS`, with their transfers. */
   prefillStepS(computeS: number, chunks: Chunks): number {
     const { config, replica, parking, overlap } = this;
+    const { link, layers } = config;
     const { records } = replica;
+    const stretch = link.stretch(replica.collectiveS(), computeS);
     let moves = false;
     for (let k = 0; k < chunks.length; k++) {
       const request = chunks.request[k]!;
@@ -130,15 +129,14 @@ export class LayerKv {
       const cached = chunks.cached[k]!;
       const tokens = chunks.tokens[k]!;
       const retained = this.holdings.retained[request]!;
-      overlap.add(retained, tokens * config.offloadTokenLayerS, cached * config.reloadTokenLayerS);
-      records.deviceToHostBytes += tokens * (config.layers - retained) * config.bytesPerTokenLayer;
-      records.hostToDeviceBytes += cached * (config.layers - retained) * config.bytesPerTokenLayer;
+      overlap.add(retained, stretch * link.offloadLayerS(tokens), stretch * link.reloadLayerS(cached));
+      records.deviceToHostBytes += tokens * (layers - retained) * link.bytesPerTokenLayer;
+      records.hostToDeviceBytes += cached * (layers - retained) * link.bytesPerTokenLayer;
     }
-    if (!moves) return computeS;
-    const { stepS, transferS, exposedS, linkFreeS } = overlap.run(
-      computeS,
-      Math.max(0, parking.linkOutFreeS - replica.clockS),
-    );
+    if (!moves) return computeS + this.decodeWaitS();
+    const heldUpS = computeS + link.collectiveWaitS(parking.isMoving() ? 1 : overlap.totalS() / computeS);
+    const { stepS, transferS, linkFreeS } = overlap.run(heldUpS, Math.max(0, parking.linkOutFreeS - replica.clockS));
+    const exposedS = Math.min(transferS, stepS - computeS);
     parking.linkOutFreeS = replica.clockS + linkFreeS;
     records.transferS += transferS;
     records.exposedTransferS += exposedS;
@@ -147,6 +145,11 @@ export class LayerKv {
       if (Number.isNaN(records.firstTokenS[request]!)) records.exposedS[request]! += exposedS;
     }
     return stepS;
+  }
+
+  /** What the collectives of a step wait for reloads and offloads under way, s. */
+  decodeWaitS(): number {
+    return this.parking.isMoving() ? this.config.link.collectiveWaitS(1) : 0;
   }
 
   isPartlyOnHost(request: number): boolean {
@@ -200,7 +203,7 @@ export class LayerKv {
     const alone = parking.parked.length === 0;
     if (alone && spare >= layers * blocks) return layers;
     const least = Math.max(
-      minimumRetainedLayers(layers, tokens * config.offloadTokenLayerS, config.prefillEstimateS(tokens)),
+      minimumRetainedLayers(layers, tokens * config.link.offloadTokenLayerS, config.prefillEstimateS(tokens)),
       layers - Math.floor(this.holdings.hostFree / blocks),
     );
     if (least >= layers) return -1;

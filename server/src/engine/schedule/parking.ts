@@ -74,12 +74,13 @@ export class Parking {
   reloadFirst(missing: number, needed: number): void {
     const { replica, config, holdings } = this;
     const request = this.parked.shift()!;
-    const tokenLayers = missing * holdings.kvTokens[request]!;
+    const kvTokens = holdings.kvTokens[request]!;
+    const movedS = missing * config.link.reloadLayerS(kvTokens) * this.stretch();
     replica.freeLayerBlocks -= needed;
     holdings.retained[request] = config.layers;
-    this.linkInFreeS = Math.max(this.linkInFreeS, replica.clockS) + tokenLayers * config.reloadTokenLayerS;
+    this.linkInFreeS = Math.max(this.linkInFreeS, replica.clockS) + movedS;
     this.transferEndS[request] = this.linkInFreeS;
-    replica.records.hostToDeviceBytes += tokenLayers * config.bytesPerTokenLayer;
+    replica.records.hostToDeviceBytes += missing * kvTokens * config.link.bytesPerTokenLayer;
     this.reloading.push(request);
   }
 
@@ -91,7 +92,7 @@ export class Parking {
     holdings.takeHost(request, config.layers * replica.blocksOf(kvTokens));
     this.sinceS[request] = replica.clockS;
     this.held[request] = 1;
-    this.moveOut(config.layers * kvTokens);
+    this.moveOut(config.layers, kvTokens);
     this.transferEndS[request] = this.linkOutFreeS;
     this.leaving.push(request);
   }
@@ -124,7 +125,7 @@ export class Parking {
         replica.dropToQueue(request, kvTokens);
         return true;
       }
-      this.moveOut(layers * kvTokens);
+      this.moveOut(layers, kvTokens);
       replica.records.exposedTransferS += this.linkOutFreeS - replica.clockS;
       replica.clockS = this.linkOutFreeS;
       replica.freeLayerBlocks += blocks;
@@ -135,12 +136,22 @@ export class Parking {
     return false;
   }
 
-  private moveOut(tokenLayers: number): void {
+  /** Whether anything is on the link. */
+  isMoving(): boolean {
+    return this.reloading.length + this.leaving.length > 0;
+  }
+
+  /** Transfers give way to the collectives of the decode batch as it is now. */
+  private stretch(): number {
+    return this.config.link.stretch(this.replica.decodeCollectiveS(), this.replica.decodeStepS());
+  }
+
+  private moveOut(layers: number, tokens: number): void {
     const { replica, config } = this;
-    const movedS = tokenLayers * config.offloadTokenLayerS;
+    const movedS = layers * config.link.offloadLayerS(tokens) * this.stretch();
     this.linkOutFreeS = Math.max(this.linkOutFreeS, replica.clockS) + movedS;
     replica.records.transferS += movedS;
-    replica.records.deviceToHostBytes += tokenLayers * config.bytesPerTokenLayer;
+    replica.records.deviceToHostBytes += layers * tokens * config.link.bytesPerTokenLayer;
   }
 
   /** The first of the leaving is on the host and its blocks are free. */

@@ -174,7 +174,7 @@ export class Replica {
   runDecode(untilS: number, single: boolean): void {
     const { decode, layerkv } = this;
     const law = this.decodeLaw(decode.count);
-    const baseS = law.baseS + law.perContextTokenS * decode.contextTokens + law.perWindowTokenS * decode.windowTokens;
+    const baseS = this.decodeStepS() + (layerkv?.decodeWaitS() ?? 0);
     const growthS = law.perContextTokenS * decode.count + law.perWindowTokenS * decode.growingCount;
     let steps = Math.min(
       single ? 1 : Number.POSITIVE_INFINITY,
@@ -200,6 +200,25 @@ export class Replica {
       this.decode.remove(request);
       this.finish(request, kvTokens);
     }
+  }
+
+  /** How long the next decode step takes by itself, s; 0 when nobody decodes. */
+  decodeStepS(): number {
+    const { decode } = this;
+    if (decode.count === 0) return 0;
+    const law = this.decodeLaw(decode.count);
+    return law.baseS + law.perContextTokenS * decode.contextTokens + law.perWindowTokenS * decode.windowTokens;
+  }
+
+  /** Collectives of the next decode step, s. */
+  decodeCollectiveS(): number {
+    return this.config.cost.collectives?.secondsS(this.decode.count) ?? 0;
+  }
+
+  /** Collectives of the step being put together, s. */
+  collectiveS(): number {
+    const { decodeSeqs, prefillTokens } = this.batch;
+    return this.config.cost.collectives?.secondsS(decodeSeqs + prefillTokens) ?? 0;
   }
 
   private decodeLaw(seqs: number): DecodeLaw {
