@@ -31,12 +31,17 @@ function isCommandTarget(value: unknown): value is CommandTarget {
 }
 
 /**
- * What a command means: the plan that a lens names, the file that a menu names, else the plan at the cursor.
- * Null, with a message to the user, where there is none.
+ * What a command means: the plan that a lens names, the file that a menu names, the plan at the cursor, or, where no
+ * editor is active, the plan of the report in front. Null, with a message to the user, where there is none.
  */
-export function targetOf(argument: unknown): PlanTarget | null {
-  if (isCommandTarget(argument)) return { uri: vscode.Uri.parse(argument.uri, true), document: argument.document };
+export function targetOf(argument: unknown, reported: CommandTarget | null): PlanTarget | null {
   const editor = vscode.window.activeTextEditor;
+  const named = isCommandTarget(argument) ? argument : argument === undefined && editor === undefined ? reported : null;
+  if (named !== null) return { uri: vscode.Uri.parse(named.uri, true), document: named.document };
+  return openPlan(argument, editor);
+}
+
+function openPlan(argument: unknown, editor: vscode.TextEditor | undefined): PlanTarget | null {
   const named = argument instanceof vscode.Uri ? argument : editor?.document.uri;
   const document = vscode.workspace.textDocuments.find((open) => open.uri.toString() === named?.toString());
   if (document === undefined || !isCandidate(document)) {

@@ -63,6 +63,12 @@ export class ReportPanel implements vscode.Disposable {
     this.#send({ kind: 'show', model, stale: false });
   }
 
+  /** The plan that is shown, while the panel is the active tab. */
+  target(): CommandTarget | null {
+    if (this.#model === undefined || !this.#panel.active) return null;
+    return { uri: this.#model.uri, document: this.#model.document };
+  }
+
   /** Brings the panel to the front. */
   reveal(): void {
     this.#panel.reveal(undefined, false);

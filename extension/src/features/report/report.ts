@@ -1,6 +1,6 @@
 /** `LayerKV: Open Report`, and the place where results are shown. */
 import * as vscode from 'vscode';
-import { COMMANDS, type SimulateSuccess } from '../../../../server/src/protocol.ts';
+import { COMMANDS, type CommandTarget, type SimulateSuccess } from '../../../../server/src/protocol.ts';
 import { reportModel } from '../../report/model.ts';
 import { REPORT_VIEW, ReportPanel } from '../../report/panel.ts';
 import { type Simulations, targetOf } from '../../simulations.ts';
@@ -8,6 +8,8 @@ import { type Simulations, targetOf } from '../../simulations.ts';
 /** Shows results; dispose closes the panel. */
 export interface Reports extends vscode.Disposable {
   show(result: SimulateSuccess): void;
+  /** The plan of the report in front; null where another tab is. */
+  active(): CommandTarget | null;
 }
 
 /** Registers the command and the restoring of panels after a reload. */
@@ -26,7 +28,7 @@ export function report(extensionUri: vscode.Uri, simulations: Simulations): Repo
     panel.show(reportModel(result, fileNameOf(result.uri)));
   };
   const open = async (argument: unknown): Promise<void> => {
-    const target = targetOf(argument);
+    const target = targetOf(argument, panel?.target() ?? null);
     if (target === null) return;
     const known = latest.get(target.uri.toString());
     const document = vscode.workspace.textDocuments.find((each) => each.uri.toString() === target.uri.toString());
@@ -52,6 +54,7 @@ export function report(extensionUri: vscode.Uri, simulations: Simulations): Repo
   );
   return {
     show,
+    active: () => panel?.target() ?? null,
     dispose: () => {
       disposables.dispose();
       panel?.dispose();
