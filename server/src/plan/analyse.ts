@@ -112,10 +112,11 @@ function notToldBy(told: readonly Problem[], problems: readonly Problem[]): read
   const errors = told.filter((problem) => problem.severity === 'error');
   return problems.filter(({ rule, message, range }) => {
     if (rule === 'unknown-key') return !errors.some((error) => sameRange(error.range, range));
-    // Several keys may be missing at one place: only the same one is told already.
-    const missing = rule === 'missing-key' ? (/^`[^`]+/.exec(message)?.[0] ?? '') : '';
-    const same = (error: Problem): boolean => error.message.includes(missing);
-    return !errors.some((error) => same(error) && (within(error.range, range) || within(range, error.range)));
+    const here = errors.filter((error) => within(error.range, range) || within(range, error.range));
+    if (rule !== 'missing-key') return here.length === 0;
+    // Several keys may be missing at one place: only the same ones are told already.
+    const missing = [...message.matchAll(/`([^`]+)`/g)];
+    return !missing.every(([, key]) => here.some((error) => error.message.includes(`\`${key}`)));
   });
 }
 

@@ -68,6 +68,30 @@ export class Reader {
     return null;
   }
 
+  /**
+   * Says which of the keys are not there: all absent ones at `place`, an empty one at itself.
+   * @param examples key → what to write, in words.
+   * @param otherwise what to write in place of them all.
+   */
+  require(parent: YamlMap, examples: Readonly<Record<string, string>>, place: Range, otherwise = ''): void {
+    const absent: string[] = [];
+    for (const [key, example] of Object.entries(examples)) {
+      const entry = entryOf(parent, key);
+      if (entry === undefined) absent.push(key);
+      else if (isEmpty(entry.value)) {
+        const message = `\`${key}\` has no value. Write ${example}.`;
+        this.fail({ ok: false, rule: 'missing-key', message }, entry.keyRange);
+      }
+    }
+    if (absent.length === 0) return;
+    const what = list(
+      absent.map((key) => examples[key] ?? key),
+      'and',
+    );
+    const rest = absent.length === Object.keys(examples).length ? otherwise : '';
+    this.fail({ ok: false, rule: 'missing-key', message: `${areMissing(absent)} Add ${what}${rest}.` }, place);
+  }
+
   fail(failure: Failure, range: Range): void {
     this.problems.push({
       rule: failure.rule,
@@ -172,8 +196,30 @@ export function replaceFix(range: Range, newText: string): Fix {
 }
 
 /** "a, b or c". */
-export function list(words: readonly string[]): string {
-  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
+export function list(words: readonly string[], last: 'or' | 'and' = 'or'): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} ${last} ${words.at(-1)}`;
+}
+
+/** "`a` and `b` are missing here." */
+export function areMissing(keys: readonly string[]): string {
+  const names = list(
+    keys.map((key) => `\`${shorten(key)}\``),
+    'and',
+  );
+  return `${names} ${keys.length === 1 ? 'is' : 'are'} missing here.`;
+}
+
+/** What a value that is read as a whole lacks, all of it at once; null where nothing is missing. */
+export function lacking(map: YamlNode, keys: readonly string[]): Failure | null {
+  const missing = keys.filter((key) => {
+    const entry = entryOf(map, key);
+    return entry === undefined || isEmpty(entry.value);
+  });
+  const [first] = missing;
+  if (first === undefined) return null;
+  const empty = missing.length === 1 ? entryOf(map, first)?.keyRange : undefined;
+  const message = `${areMissing(missing)} Add ${missing.length === 1 ? `\`${first}: …\`` : 'them'}.`;
+  return { ok: false, rule: 'missing-key', message, ...(empty === undefined ? {} : { range: empty }) };
 }
 
 /** Text of the user's for a message: one line, not longer than 60 characters. */
@@ -184,16 +230,10 @@ export function shorten(value: string): string {
 
 /** A key inside a value that is read as a whole: failures carry their own place. */
 export function field<T>(map: YamlNode, key: string, parse: Parser<T>): Parsed<T> {
-  const entry = entryOf(map, key);
-  if (entry === undefined || isEmpty(entry.value)) {
-    const failure: Failure = {
-      ok: false,
-      rule: 'missing-key',
-      message: `\`${key}\` is missing here. Add \`${key}: …\`.`,
-    };
-    return entry === undefined ? failure : { ...failure, range: entry.keyRange };
-  }
-  return located(entry.value, parse(entry.value));
+  const missing = lacking(map, [key]);
+  if (missing !== null) return missing;
+  const { value } = entryOf(map, key)!;
+  return located(value, parse(value));
 }
 
 /** The same, its failure placed at `node`. */

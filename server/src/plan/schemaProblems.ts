@@ -3,7 +3,7 @@ import { nearest } from '../text/nearest.ts';
 import { entryAtPath, nodeAtPath, type Path, type YamlMap, type YamlNode } from '../text/tree.ts';
 import type { Problem, Range } from '../text/types.ts';
 import type { SchemaError } from './generated/validators.js';
-import { isEmpty, list, replaceFix, shorten, wrongType } from './read.ts';
+import { areMissing, isEmpty, list, replaceFix, shorten, wrongType } from './read.ts';
 import { type JsonSchema, knownKeys, schemasAt } from './schemaWalk.ts';
 
 /** Keywords that say "none of my branches, or several": what the branches say below is one matter. */
@@ -31,11 +31,29 @@ export function schemaProblems(root: YamlMap, errors: readonly SchemaError[], sc
     // Cut before the work, not after it: an object of 100 000 unknown keys has as many errors.
     const told = unions.has(pointer)
       ? unionProblems(root, path, group.slice(0, MAX_PROBLEMS), schema)
-      : group.slice(0, MAX_PROBLEMS).map((error) => problemOf(root, path, error, schema));
+      : placeProblems(root, path, group.slice(0, MAX_PROBLEMS), schema);
     problems.push(...told);
     if (problems.length >= MAX_PROBLEMS) break;
   }
   return onePerPlace(problems).slice(0, MAX_PROBLEMS);
+}
+
+/** What is wrong at one place; all that is missing there is one matter. */
+function placeProblems(
+  root: YamlMap,
+  path: Path,
+  group: readonly SchemaError[],
+  schema: JsonSchema,
+): readonly Problem[] {
+  const missing = new Set(group.filter(isMissing).map((error) => String(error.params['missingProperty'])));
+  const others = group.filter((error) => !isMissing(error)).map((error) => problemOf(root, path, error, schema));
+  if (missing.size === 0) return others;
+  const message = `${areMissing([...missing])} Add ${missing.size === 1 ? 'it' : 'them'}.`;
+  return [...others, { rule: 'missing-key', severity: 'error', message, range: keyOf(root, path) }];
+}
+
+function isMissing({ keyword }: SchemaError): boolean {
+  return keyword === 'required';
 }
 
 /** A value that fits none of several forms: what is surely wrong, or one sentence for the whole. */
@@ -55,10 +73,11 @@ function unionProblems(
   }
   const deeper = inner.filter((error) => error.instancePath.split('/').length > path.length + 1);
   const [best] = deeper;
-  if (best !== undefined) return [problemOf(root, pathOf(root, best.instancePath), best, schema)];
-  const missing = inner
-    .filter((error) => error.keyword === 'required')
-    .map((error) => String(error.params['missingProperty']));
+  if (best !== undefined) {
+    const here = deeper.filter((error) => error.instancePath === best.instancePath);
+    return placeProblems(root, pathOf(root, best.instancePath), isMissing(best) ? here : [best], schema);
+  }
+  const missing = inner.filter(isMissing).map((error) => String(error.params['missingProperty']));
   if (missing.length === 0) {
     const message =
       'These keys do not go together here. Keep one of them; the help of the key shows the forms it can take.';
@@ -75,15 +94,6 @@ function problemOf(root: YamlMap, path: Path, error: SchemaError, schema: JsonSc
     const key = String(error.params['additionalProperty']);
     const entry = entryAtPath(root, [...path, key]);
     return unknownKey(key, entry?.keyRange ?? keyOf(root, path), knownKeys(schema, path));
-  }
-  if (error.keyword === 'required') {
-    const key = String(error.params['missingProperty']);
-    return {
-      rule: 'missing-key',
-      severity: 'error',
-      message: `\`${shorten(key)}\` is missing here. Add it.`,
-      range: keyOf(root, path),
-    };
   }
   if (error.keyword === 'dependencies') {
     const key = String(error.params['property']);
@@ -126,6 +136,10 @@ function valueProblem(root: YamlMap, path: Path, errors: readonly SchemaError[],
     .flatMap((each) => each.examples ?? [])
     .filter((each) => typeof each !== 'object')
     .map(String);
+  if (errors.some(({ keyword }) => keyword === 'pattern') && node.kind === 'scalar' && examples.length > 0) {
+    const message = `"${shorten(String(node.value))}" cannot be read here. Write a value such as ${list(examples)}.`;
+    return { rule: 'invalid-quantity', severity: 'error', message, range: node.range };
+  }
   const expected = `${types.length === 0 ? 'another value' : list(types)}${examples.length === 0 ? '' : `, such as ${examples[0]}`}`;
   return { rule: 'wrong-type', severity: 'error', message: wrongType(node, expected).message, range: node.range };
 }
@@ -193,7 +207,7 @@ function emptyValue(key: string, range: Range): Problem {
   return {
     rule: 'empty-value',
     severity: 'warning',
-    message: `\`${shorten(key)}\` has no value, so its default counts. Write a value, or remove the line.`,
+    message: `\`${shorten(key)}\` has no value, which is as good as no such line. Write a value, or remove it.`,
     range,
   };
 }

@@ -1,7 +1,7 @@
 /** Text → located YAML. Never throws: what the parser cannot read becomes problems, and the rest is still there. */
 import { type Document, isAlias, isMap, isScalar, isSeq, type Node, parseAllDocuments } from 'yaml';
-import { indexLines, type LineIndex } from './lines.ts';
-import { syntaxProblem, tooDeep } from './syntax.ts';
+import { before, indexLines, type LineIndex } from './lines.ts';
+import { syntaxProblems, tooDeep } from './syntax.ts';
 import type { ParsedDocument, YamlEntry, YamlMap, YamlNode, YamlScalar } from './tree.ts';
 import type { Problem, Range } from './types.ts';
 
@@ -15,8 +15,6 @@ export interface ParsedText {
 const MAX_DEPTH = 100;
 /** Nodes that aliases may add to one document: usual files need tens, a bomb millions. */
 const MAX_ALIAS_NODES = 10_000;
-/** One broken bracket can make the parser complain about every line after it. */
-const MAX_SYNTAX_PROBLEMS = 20;
 
 /** Parses every document of `text`. Callers check the size first (`MAX_TEXT_LENGTH`). */
 export function parseText(text: string): ParsedText {
@@ -27,17 +25,22 @@ export function parseText(text: string): ParsedText {
 }
 
 function convertDocument(document: Document.Parsed, index: number, lines: LineIndex): ParsedDocument {
-  const problems: Problem[] = [
-    ...document.errors.slice(0, MAX_SYNTAX_PROBLEMS).map((error) => syntaxProblem(error, false, lines)),
-    ...document.warnings.slice(0, MAX_SYNTAX_PROBLEMS).map((warning) => syntaxProblem(warning, true, lines)),
-  ];
+  const problems: Problem[] = [...syntaxProblems(document, lines)];
   const builder = new TreeBuilder(lines, problems);
   const contents: Node | null = document.contents;
   const empty = contents === null || (isScalar(contents) && contents.source === '' && contents.value === null);
   const root = empty || contents === null ? null : builder.convert(contents, 0).node;
   const [start, , end] = document.range;
   const extent = lines.range(start, end);
-  return { index, root, range: root?.range ?? extent, extent, problems };
+  return { index, root, range: root?.range ?? extent, extent, problems: told(problems) };
+}
+
+/** Nesting beyond the limit is one mistake, which explains whatever brackets the parser misses because of it. */
+function told(problems: readonly Problem[]): readonly Problem[] {
+  const [first, ...others] = problems.filter(({ rule }) => rule === 'yaml-too-deep');
+  if (first === undefined) return problems;
+  const outermost = others.reduce((a, b) => (before(b.range.start, a.range.start) ? b : a), first);
+  return [outermost, ...problems.filter(({ rule }) => !rule.startsWith('yaml-'))];
 }
 
 /** A node and how many nodes it stands for once aliases are expanded. */

@@ -1,5 +1,5 @@
 /** The YAML parser's errors in plain words. */
-import type { YAMLError } from 'yaml';
+import type { Document, YAMLError } from 'yaml';
 import type { LineIndex } from './lines.ts';
 import type { Fix, Problem } from './types.ts';
 
@@ -23,11 +23,40 @@ const PLAIN: Readonly<Partial<Record<YAMLError['code'], string>>> = {
   BAD_COLLECTION_TYPE: 'The tag does not fit the value after it. Remove the tag.',
 };
 
+/** One broken bracket can make the parser complain about every line after it. */
+const MAX_SYNTAX_PROBLEMS = 20;
+
+/**
+ * The parser's findings about a document, one a place. Tabs as indentation are one mistake, told once with a fix for every line; what
+ * the parser stumbles over behind the first of them is their doing.
+ */
+export function syntaxProblems(
+  { errors, warnings, range: [, , end] }: Document.Parsed,
+  lines: LineIndex,
+): readonly Problem[] {
+  const firstTab = errors.reduce(
+    (first, { code, pos }) => (code === 'TAB_AS_INDENT' ? Math.min(first, pos[0]) : first),
+    Infinity,
+  );
+  const problems = [
+    ...errors
+      .filter(({ code, pos }) => code !== 'TAB_AS_INDENT' && pos[0] < firstTab)
+      .slice(0, MAX_SYNTAX_PROBLEMS)
+      .map((error) => syntaxProblem(error, false, lines)),
+    ...warnings.slice(0, MAX_SYNTAX_PROBLEMS).map((warning) => syntaxProblem(warning, true, lines)),
+  ];
+  const places = new Set<string>();
+  const once = problems.filter(({ range: { start } }) => {
+    const place = `${start.line}:${start.character}`;
+    return !places.has(place) && places.add(place);
+  });
+  return Number.isFinite(firstTab) ? [...once, tabProblem(firstTab, end, lines)] : once;
+}
+
 /** One parser error or warning as a problem. `isWarning`: the parser could go on without loss. */
-export function syntaxProblem(error: YAMLError, isWarning: boolean, lines: LineIndex): Problem {
+function syntaxProblem(error: YAMLError, isWarning: boolean, lines: LineIndex): Problem {
   const [from, to] = error.pos;
   const range = lines.range(from, Math.max(to, Math.min(from + 1, lines.text.length)));
-  if (error.code === 'TAB_AS_INDENT') return tabProblem(from, lines);
   if (error.code === 'RESOURCE_EXHAUSTION') return tooDeep(lines, from, from + 1);
   const bracket = /^Flow (sequence|map) in block collection/.exec(error.message);
   let message = PLAIN[error.code] ?? `This is not valid YAML: ${lowerFirst(error.message)}.`;
@@ -50,25 +79,28 @@ export function tooDeep(lines: LineIndex, start: number, end: number): Problem {
   };
 }
 
-function tabProblem(offset: number, lines: LineIndex): Problem {
-  const { line } = lines.positionAt(offset);
-  const indent = /^[ \t]*/.exec(lines.line(line))?.[0] ?? '';
-  const range = { start: { line, character: 0 }, end: { line, character: Math.max(indent.length, 1) } };
-  const fix: Fix = {
-    title: 'Replace the tabs of this line by spaces',
-    edits: [
-      {
-        range: { start: { line, character: 0 }, end: { line, character: indent.length } },
-        newText: indent.replaceAll('\t', '  '),
-      },
-    ],
-  };
+/** @param end offset where the document ends. */
+function tabProblem(offset: number, end: number, lines: LineIndex): Problem {
+  const first = lines.positionAt(offset).line;
+  const last = lines.positionAt(end).line;
+  const edits: Fix['edits'][number][] = [];
+  for (let line = first; line <= last; line++) {
+    const indent = /^[ \t]*/.exec(lines.line(line))?.[0] ?? '';
+    // Behind spaces a tab may be content: of the later lines only those that begin with one are surely meant.
+    if (line === first ? !indent.includes('\t') : !indent.startsWith('\t')) continue;
+    const range = { start: { line, character: 0 }, end: { line, character: indent.length } };
+    edits.push({ range, newText: indent.replaceAll('\t', '  ') });
+  }
+  const others = edits.length - 1;
+  const lineWords = `${others} further line${others === 1 ? '' : 's'}`;
+  const title =
+    others < 1 ? 'Replace the tabs of this line by spaces' : `Replace the tabs of all ${edits.length} lines by spaces`;
   return {
     rule: 'tab-indentation',
     severity: 'error',
-    message: 'YAML does not allow tabs as indentation. Use spaces, two per level.',
-    range,
-    ...(indent.includes('\t') ? { fixes: [fix] } : {}),
+    message: `YAML does not allow tabs as indentation${others < 1 ? '' : ` (here and on ${lineWords})`}. Use spaces, two per level.`,
+    range: edits[0]?.range ?? lines.range(offset, offset + 1),
+    ...(edits.length === 0 ? {} : { fixes: [{ title, edits }] }),
   };
 }
 

@@ -39,6 +39,54 @@ describe('bad plans', () => {
     );
   });
 
+  it('tells tabs once, whatever the parser makes of the lines behind them, and mends all lines at once', async () => {
+    const sound = planText();
+    const tabbed = sound.replaceAll(/^ +/gm, (indent) => '\t'.repeat(indent.length / 2));
+    const { problems } = await analyseText(`${sound}---\n${tabbed}`);
+    assert.deepEqual(
+      problems.map(({ rule, range }) => [rule, range.start.line]),
+      [['tab-indentation', sound.split('\n').length + 3]],
+    );
+    assert.equal(applyFix(`${sound}---\n${tabbed}`, problems[0]), `${sound}---\n${sound}`);
+    const inScript = 'apiVersion: layerkv/v1\nmetadata:\n\tname: x\n\tlabels: {a: "b\n  \tc"}\nkind: ServingPlan\n';
+    const [tab] = (await analyseText(inScript)).problems;
+    assert.equal(applyFix(inScript, tab), inScript.replaceAll('\n\t', '\n  '));
+  });
+
+  it('tells all that a block lacks at one place, once', async () => {
+    const lacking: readonly Record<string, string>[] = [
+      { 'slo:': 'cost:\n    «linear»{missing-key}: {prefillBaseMs: 1, decodeBaseMs: 3}\n  slo:' },
+      { 'slo:': 'cost:\n    «linear»{missing-key}: {}\n  slo:' },
+      { 'slo:': 'cost:\n    «linear»{missing-key}: {decodeBaseMs: «x»{wrong-type}}\n  slo:' },
+      { 'input:': '«input»{missing-key}: {}' },
+      { 'input:': '«input»{missing-key}:' },
+      { 'input:': '«input»{missing-key}: {}', 'output:': '«output»{missing-key}: {}' },
+      { 'input:': 'input: {«lognormal»{missing-key}: {}}' },
+      { 'input:': 'input: {«lognormal»{missing-key}: {sigma: 1}}' },
+      { 'input:': 'input: {«lognormal»{missing-key}: }' },
+      { 'input:': 'input: {lognormal: «5»{wrong-type}}' },
+      { 'input:': 'input: {tokens: 4, «uniform»{unknown-key}: [1, 2]}' },
+      { 'input:': 'input: {percentiles: {«q9»{unknown-key}: 3, p50: «many»{invalid-quantity}}}' },
+      { 'arrivals:': '«arrivals»{missing-key}: {process: gamma}' },
+      { 'arrivals:': '«arrivals»{missing-key}: {}' },
+      { 'model:': '«model»{missing-key}: {}', 'id:': '' },
+      { 'workload:': '«workload»{missing-key}: {}', 'arrivals:': '', 'input:': '', 'output:': '', 'requests:': '' },
+    ];
+    for (const changes of lacking) await check(planText(changes));
+    const { problems } = await check('apiVersion: layerkv/v1\nkind: ServingPlan\n«spec»{missing-key}: {}\n');
+    assert.match(problems[0]?.message ?? '', /`model`, `hardware` and `workload` are missing/);
+  });
+
+  it('tells of nesting without end once', async () => {
+    for (const brackets of ['['.repeat(200), '['.repeat(100_000), `${'['.repeat(5000)}${']'.repeat(5000)}`]) {
+      const { problems } = await analyseText(planText({ 'maxNumSeqs:': `maxNumSeqs: ${brackets}` }));
+      assert.deepEqual(
+        problems.map(({ rule }) => rule),
+        ['yaml-too-deep'],
+      );
+    }
+  });
+
   it('places the second of two equal keys, and goes on', async () => {
     const { plans, problems } = await check(
       planText({ 'maxNumSeqs:': 'maxNumSeqs: 128\n    «maxNumSeqs»{duplicate-key}: 64' }),
@@ -155,11 +203,9 @@ describe('bad plans', () => {
   });
 
   it('names what is missing, at the key that lacks it', async () => {
-    await check(
-      'apiVersion: layerkv/v1\nkind: ServingPlan\n«spec»{missing-key,missing-key,missing-key}:\n  replicas: 1\n',
-    );
+    await check('apiVersion: layerkv/v1\nkind: ServingPlan\n«spec»{missing-key}:\n  replicas: 1\n');
     await check('«apiVersion»{missing-key}: layerkv/v1\nkind: ServingPlan\n');
-    await check('«apiVersion»{missing-key,missing-key}: layerkv/v1\n');
+    await check('«apiVersion»{missing-key}: layerkv/v1\n');
     await check(planText({ 'gpu:': '', 'hardware:': '«hardware»{missing-key}:' }));
     await check(planText({ 'input:': '', 'output:': '', 'workload:': '«workload»{missing-key}:' }));
     await check(planText({ 'arrivals:': '«arrivals»{missing-key}: {process: poisson}' }));

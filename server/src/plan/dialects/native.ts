@@ -1,10 +1,22 @@
 /** Our own format, `apiVersion: layerkv/v1`, `kind: ServingPlan`: text → draft → plan. */
 import type { LinearCost } from '../../engine/types.ts';
 import type { LineIndex } from '../../text/lines.ts';
-import { entryOf, type ParsedDocument, type YamlEntry, type YamlMap, type YamlNode } from '../../text/tree.ts';
+import { entryOf, type ParsedDocument, type YamlMap, type YamlNode } from '../../text/tree.ts';
 import type { Range } from '../../text/types.ts';
 import { byDefault, completePlan, type Draft, inferred } from '../draft.ts';
-import { durationIn, integerIn, isEmpty, numberIn, oneOf, type Parsed, Reader, text, wrongType } from '../read.ts';
+import {
+  durationIn,
+  field,
+  integerIn,
+  isEmpty,
+  lacking,
+  numberIn,
+  oneOf,
+  type Parsed,
+  Reader,
+  text,
+  wrongType,
+} from '../read.ts';
 import { checkRules } from '../rules/rules.ts';
 import type { Located } from '../types.ts';
 import type { DialectReader, DocumentReading, ReadContext } from './dialect.ts';
@@ -31,19 +43,23 @@ async function readNative(document: ParsedDocument, context: ReadContext): Promi
   const reader = new Reader();
   const spec = entryOf(root, 'spec')?.value;
   if (spec?.kind !== 'map') {
-    reportMissing(reader, root, 'spec', 'Add `spec:` with `model`, `hardware` and `workload`.', keyOrStart(root));
+    const frame = { kind: '`kind: ServingPlan`', spec: '`spec:` with `model`, `hardware` and `workload`' };
+    reader.require(root, frame, keyOrStart(root));
     return { problems: reader.problems, plans: [], workloads };
   }
   const specKey = entryOf(root, 'spec')?.keyRange ?? spec.range;
-  reportMissing(reader, spec, 'model', 'Add `model: {id: meta-llama/Llama-3.1-8B-Instruct}`.', specKey);
-  reportMissing(reader, spec, 'hardware', 'Add `hardware: {gpu: L20}`.', specKey);
+  const needed = {
+    model: '`model: {id: meta-llama/Llama-3.1-8B-Instruct}`',
+    hardware: '`hardware: {gpu: L20}`',
+    workload: '`workload:` with `arrivals`, `input` and `output`',
+  };
+  reader.require(spec, needed, specKey);
   const hardware = entryOf(spec, 'hardware');
   if (hardware?.value.kind === 'scalar' && !isEmpty(hardware.value))
     reader.fail(asBlock(hardware.value, 'gpu'), hardware.value.range);
   if (hardware?.value.kind === 'map') {
-    reportMissing(reader, hardware.value, 'gpu', 'Add `gpu: L20`, or another GPU of the catalogue.', hardware.keyRange);
+    reader.require(hardware.value, { gpu: '`gpu: L20`, or another GPU of the catalogue' }, hardware.keyRange);
   }
-  reportMissing(reader, spec, 'workload', 'Add `workload:` with `arrivals`, `input` and `output`.', specKey);
   const draft = await readDraft(reader, document, root, spec, context);
   const { problems, impossible } = checkRules(draft, root);
   const plan = impossible ? null : completePlan(draft);
@@ -134,18 +150,12 @@ function readCost(reader: Reader, spec: YamlMap): Draft['cost'] {
 
 function linearCost(node: YamlNode): Parsed<LinearCost> {
   if (node.kind !== 'map') return wrongType(node, 'the five coefficients of the linear cost law');
+  const missing = lacking(node, COST_KEYS);
+  if (missing !== null) return { ...missing, message: `${missing.message} Each is a number; 0 is allowed.` };
   const values: number[] = [];
   for (const key of COST_KEYS) {
-    const entry = entryOf(node, key);
-    if (entry === undefined || isEmpty(entry.value)) {
-      return {
-        ok: false,
-        rule: 'missing-key',
-        message: `\`${key}\` is missing. State all of ${COST_KEYS.join(', ')} (0 is allowed).`,
-      };
-    }
-    const parsed = numberIn({ min: 0, max: 1e9 })(entry.value);
-    if (!parsed.ok) return { ...parsed, range: entry.value.range };
+    const parsed = field(node, key, numberIn({ min: 0, max: 1e9 }));
+    if (!parsed.ok) return parsed;
     values.push(parsed.value);
   }
   const [
@@ -159,15 +169,6 @@ function linearCost(node: YamlNode): Parsed<LinearCost> {
     ok: true,
     value: { prefillBaseMs, prefillPerTokenMs, decodeBaseMs, decodePerSequenceMs, decodePerContextTokenMs },
   };
-}
-
-function reportMissing(reader: Reader, parent: YamlMap, key: string, advice: string, range: Range): void {
-  const entry: YamlEntry | undefined = entryOf(parent, key);
-  if (entry !== undefined && !isEmpty(entry.value)) return;
-  reader.fail(
-    { ok: false, rule: 'missing-key', message: `\`${key}\` is missing. ${advice}` },
-    entry?.keyRange ?? range,
-  );
 }
 
 function keyOrStart(root: YamlMap): Range {

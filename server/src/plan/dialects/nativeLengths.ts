@@ -1,7 +1,20 @@
 /** Length distributions of a plan: `{tokens}`, `{uniform}`, `{lognormal}`, `{percentiles, mean}`. */
 import type { LengthDistribution } from '../../engine/types.ts';
 import { entryOf, type YamlEntry, type YamlNode } from '../../text/tree.ts';
-import { at, field, list, located, numberIn, type Parsed, type Parser, shorten, tokensIn, wrongType } from '../read.ts';
+import {
+  at,
+  field,
+  isEmpty,
+  lacking,
+  list,
+  located,
+  numberIn,
+  type Parsed,
+  type Parser,
+  shorten,
+  tokensIn,
+  wrongType,
+} from '../read.ts';
 
 /** Longest length that is taken, tokens: beyond every context window. */
 export const TOKENS = { min: 1, max: 100_000_000 };
@@ -33,16 +46,24 @@ export const lengths: Parser<LengthDistribution> = (node) => {
     }
     case 'uniform':
       return uniform(form.value);
-    case 'lognormal': {
-      const median = field(form.value, 'median', tokensIn(TOKENS));
-      if (!median.ok) return median;
-      const sigma = field(form.value, 'sigma', numberIn({ min: 0, max: 5 }));
-      return sigma.ok ? { ok: true, value: { kind: 'lognormal', median: median.value, sigma: sigma.value } } : sigma;
-    }
+    case 'lognormal':
+      return lognormal(form);
     default:
       return percentiles(form.value, entryOf(node, 'mean'));
   }
 };
+
+function lognormal({ value: node, keyRange }: YamlEntry): Parsed<LengthDistribution> {
+  if (node.kind !== 'map' && !isEmpty(node))
+    return at(node, wrongType(node, 'median and spread, such as {median: 900, sigma: 0.8}'));
+  const missing = lacking(node, ['median', 'sigma']);
+  // What is missing is nowhere in the value: the key that lacks it is the place.
+  if (missing !== null) return { ...missing, range: missing.range ?? keyRange };
+  const median = field(node, 'median', tokensIn(TOKENS));
+  if (!median.ok) return median;
+  const sigma = field(node, 'sigma', numberIn({ min: 0, max: 5 }));
+  return sigma.ok ? { ok: true, value: { kind: 'lognormal', median: median.value, sigma: sigma.value } } : sigma;
+}
 
 function uniform(node: YamlNode): Parsed<LengthDistribution> {
   if (node.kind !== 'sequence' || node.items.length !== 2)
@@ -64,17 +85,18 @@ function uniform(node: YamlNode): Parsed<LengthDistribution> {
 function percentiles(node: YamlNode, meanEntry: YamlEntry | undefined): Parsed<LengthDistribution> {
   if (node.kind !== 'map' || node.entries.length === 0)
     return at(node, wrongType(node, 'percentiles such as {p50: 900, p99: 4000, max: 8000}'));
+  const stray = node.entries.find(({ key }) => shareOf(key) === null);
+  if (stray !== undefined) {
+    return {
+      ok: false,
+      rule: 'unknown-key',
+      message: `\`${shorten(stray.key)}\` is no percentile. Write p50, p99, p99.9 or max.`,
+      range: stray.keyRange,
+    };
+  }
   const points: (readonly [number, number, YamlEntry])[] = [];
   for (const entry of node.entries) {
-    const share = entry.key === 'max' ? 1 : Number(/^p(\d{1,2}(?:\.\d+)?)$/.exec(entry.key)?.[1] ?? Number.NaN) / 100;
-    if (!(share > 0 && share <= 1)) {
-      return {
-        ok: false,
-        rule: 'unknown-key',
-        message: `\`${shorten(entry.key)}\` is no percentile. Write p50, p99, p99.9 or max.`,
-        range: entry.keyRange,
-      };
-    }
+    const share = shareOf(entry.key) ?? 1;
     const tokens = located(entry.value, tokensIn(TOKENS)(entry.value));
     if (!tokens.ok) return tokens;
     points.push([share, tokens.value, entry]);
@@ -97,4 +119,11 @@ function percentiles(node: YamlNode, meanEntry: YamlEntry | undefined): Parsed<L
     ok: true,
     value: { kind: 'percentiles', points: points.map(([share, tokens]) => [share, tokens]), mean: mean?.value ?? null },
   };
+}
+
+/** The share of requests that a percentile's name stands for; null where it is none. */
+function shareOf(key: string): number | null {
+  if (key === 'max') return 1;
+  const share = Number(/^p(\d{1,2}(?:\.\d+)?)$/.exec(key)?.[1] ?? Number.NaN) / 100;
+  return share > 0 && share <= 1 ? share : null;
 }

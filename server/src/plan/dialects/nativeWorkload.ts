@@ -8,6 +8,7 @@ import {
   field,
   integerIn,
   isEmpty,
+  lacking,
   list,
   numberIn,
   oneOf,
@@ -79,10 +80,7 @@ export async function readWorkload(reader: Reader, spec: YamlMap, files: Files):
 function reportMissing(reader: Reader, spec: YamlMap, section: YamlMap | null): void {
   const entry = entryOf(spec, 'workload');
   if (entry === undefined || section === null || has(section, 'trace')) return;
-  const missing = ['arrivals', 'input', 'output'].filter((key) => !has(section, key));
-  if (missing.length === 0) return;
-  const message = `The workload does not say ${list(missing.map((key) => `\`${key}\``)).replace(/ or /, ' and ')}. Add ${missing.map((key) => EXAMPLES[key]).join(', ')}${missing.length === 3 ? ', or a recorded `trace: ./requests.csv`' : ''}.`;
-  reader.fail({ ok: false, rule: 'missing-key', message }, entry.keyRange);
+  reader.require(section, EXAMPLES, entry.keyRange, ', or a recorded `trace: ./requests.csv`');
 }
 
 const EXAMPLES: Readonly<Record<string, string>> = {
@@ -189,6 +187,8 @@ const arrivals: Parser<ArrivalProcess> = (node) => {
       range: stray.keyRange,
     };
   }
+  const missing = lacking(node, PROCESS_KEYS[process.value]);
+  if (missing !== null) return missing;
   switch (process.value) {
     case 'constant':
     case 'poisson': {
