@@ -6,6 +6,7 @@ import { linkLaw } from './kv/link.ts';
 import { prefillEstimate } from './kv/retention.ts';
 import { memoryModel } from './memory.ts';
 import { LengthPredictor } from './schedule/predictor.ts';
+import { createRecording, Recorder, type Recording } from './schedule/recorder.ts';
 import { Records } from './schedule/records.ts';
 import { type LayerKvSetup, Replica, type ReplicaConfig } from './schedule/replica.ts';
 import { PrefillFirstScheduler } from './schedule/vllmV0.ts';
@@ -23,6 +24,13 @@ export interface Run {
   readonly records: Records;
   /** From the first arrival to the last finish, s. */
   readonly makespanS: number;
+  /** Only if it was asked for. */
+  readonly recording: Recording | null;
+}
+
+export interface SimulateOptions {
+  /** Also keep the gaps between tokens and how the run went over time; costs a little. */
+  readonly record?: boolean;
 }
 
 /** An engine under the driver's hand. */
@@ -35,18 +43,20 @@ interface Engine {
  * Simulates the workload. The pool must hold a sequence of max-model-len (vLLM refuses to start otherwise; check with
  * `memoryModel` first).
  */
-export function simulate(input: EngineInput): Run {
+export function simulate(input: EngineInput, options: SimulateOptions = {}): Run {
   const workload = drawWorkload(input.workload, input.limits.maxModelLenTokens);
   const records = new Records(workload.arrivalS.slice(), workload.inputTokens, workload.outputTokens);
   const cost = costModel(input);
   const engines = Array.from({ length: Math.max(1, input.replicas * input.parallelism.data) }, (_, index) =>
     createEngine(input, cost, records, index),
   );
+  const recording = options.record === true ? createRecording() : null;
+  if (recording !== null) for (const { replica } of engines) replica.recorder = new Recorder(recording, replica);
   if (workload.closedConcurrency === null) runOpen(engines, records, input.routing);
   else runClosed(engines, records, workload.closedConcurrency);
   const lost = records.count - records.finished - records.refused;
   if (lost !== 0) throw new Error(`the engine lost ${lost} requests`);
-  return { workload, records, makespanS: makespan(records) };
+  return { workload, records, makespanS: makespan(records), recording };
 }
 
 /** The law that the input asks for. */

@@ -14,11 +14,13 @@ import type { Plan } from '../plan/types.ts';
 import { type Assessment, assessInput } from './assess.ts';
 import { engineInput, planPolicy } from './input.ts';
 import type {
+  Distribution,
   ForecastOptions,
   OffloadReport,
   Prediction,
   ReportProgress,
   RequestRecord,
+  Series,
   Verdict,
   Versus,
 } from './types.ts';
@@ -59,7 +61,7 @@ function predict(plan: Plan, policy: Policy, options: ForecastOptions, tick: () 
   if (!assessment.fits || !assessment.oneSequenceFits) {
     return { prediction: withoutRun(plan, input, assessment), rates: null };
   }
-  const run = simulate(input);
+  const run = simulate(input, { record: true });
   tick();
   const rates = options.interval ? violationRates(plan, input, tick) : null;
   const interval = rates === null ? null : shareInterval(rates);
@@ -145,6 +147,7 @@ function fromRun(
     ttftMs,
     tpotMs: percentiles(times.tpotS, 1000),
     e2eMs: percentiles(times.e2eS, 1000),
+    itlMs: gapPercentiles(run),
     queueShare: ttftMs === null || ttftMs.mean === 0 ? null : queueMs / ttftMs.mean,
     ttftParts: ttftMs === null ? null : { queueMs, prefillMs: ttftMs.mean - queueMs - offloadMs, offloadMs },
     violationRate: rates === null ? null : { ...rates, interval },
@@ -153,7 +156,7 @@ function fromRun(
     preemptions: records.preemptions,
     offload: input.policy === 'vllm' || !layerKvCanAct(input) ? null : offloadReport(run, assessment),
     verdict: verdictOf(run, rates?.any ?? null, input.slo.attainment),
-    ...(perRequest ? { perRequest: requestRecords(run) } : {}),
+    ...(perRequest ? { perRequest: requestRecords(run), series: series(run, input, assessment) } : {}),
   };
 }
 
@@ -188,6 +191,30 @@ function offloadReport(run: Run, assessment: Assessment): OffloadReport {
 function verdictOf(run: Run, anyViolation: number | null, attainment: number): Verdict {
   if (isSaturated(run)) return 'saturated';
   return anyViolation !== null && 1 - anyViolation < attainment ? 'violated' : 'met';
+}
+
+function gapPercentiles(run: Run): Distribution | null {
+  const gaps = run.recording?.gaps;
+  if (gaps === undefined || gaps.count === 0) return null;
+  const at = (p: number): number => gaps.quantileS(p) * 1000;
+  const [p50, p90, p95, p99] = [at(0.5), at(0.9), at(0.95), at(0.99)];
+  return { mean: gaps.meanS() * 1000, p50, p90, p95, p99, max: gaps.maxS() * 1000 };
+}
+
+function series(run: Run, input: EngineInput, assessment: Assessment): Series {
+  const { stepS, columns } = run.recording!.timeline.averages();
+  const { gpuBlocks, hostPoolTokens } = assessment.memory;
+  const engines = input.replicas * input.parallelism.data;
+  const hostBlocks = ((hostPoolTokens ?? 0) * input.replicas) / input.limits.blockSizeTokens;
+  return {
+    stepS,
+    queue: columns.queue,
+    decoding: columns.decoding,
+    parked: columns.parked,
+    gpuKvShare: columns.gpuKvBlocks.map((blocks) => blocks / (gpuBlocks * engines)),
+    hostKvShare: columns.hostKvBlocks.map((blocks) => (hostBlocks > 0 ? blocks / hostBlocks : 0)),
+    linkBusy: columns.linkBusy,
+  };
 }
 
 function requestRecords(run: Run): readonly RequestRecord[] {

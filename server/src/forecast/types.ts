@@ -58,6 +58,8 @@ export interface Prediction {
   readonly ttftMs: Distribution | null;
   readonly tpotMs: Distribution | null;
   readonly e2eMs: Distribution | null;
+  /** Time between successive tokens, over all tokens of all requests; percentiles within a quarter of a percent. */
+  readonly itlMs?: Distribution | null;
   /** Mean time before the prefill starts over mean TTFT. */
   readonly queueShare: number | null;
   /** Mean TTFT in parts, ms: they sum to `ttftMs.mean`. */
@@ -80,8 +82,24 @@ export interface Prediction {
   readonly verdict: Verdict;
   readonly provenance: { readonly cost: string; readonly engineDefaults: string; readonly seed: number };
   readonly perRequest?: readonly RequestRecord[];
+  /** How the run went over time; beside `perRequest`. */
+  readonly series?: Series;
   /** In a comparison, on the second policy: how it differs from the first on identical requests. */
   readonly versus?: Versus;
+}
+
+/** Averages over equal spans of time, at most 240 of them; entry k covers [k, k + 1) × `stepS`. Summed over replicas. */
+export interface Series {
+  readonly stepS: number;
+  /** Requests waiting for their prefill, decoding, and holding a first token while layers are away. */
+  readonly queue: readonly number[];
+  readonly decoding: readonly number[];
+  readonly parked: readonly number[];
+  /** KV held, of all replicas' pools together, 0 to 1. */
+  readonly gpuKvShare: readonly number[];
+  readonly hostKvShare: readonly number[];
+  /** Directions of the host link that are busy, 0 to 2 a replica. */
+  readonly linkBusy: readonly number[];
 }
 
 /** Difference of two policies in the share of requests that break an SLO (this one less the other). */

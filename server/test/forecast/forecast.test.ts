@@ -120,4 +120,17 @@ describe('forecast', () => {
     assert.deepEqual([vllm!.finished, vllm!.violationRate!.any, vllm!.ttftMs], [0, 1, null]);
     assert.equal(vllm!.perRequest![0]!.firstTokenS, null);
   });
+
+  it('shows gaps between tokens, and the run over time beside the requests', async () => {
+    const plan = await planOf(FIGURE_1);
+    const [vllm, layerkv] = forecast(plan, { ...QUICK, policy: 'compare' });
+    assert.ok(vllm?.itlMs && vllm.tpotMs && vllm.series && layerkv?.series);
+    // All requests have the same number of tokens, so both means weigh them alike.
+    assert.ok(Math.abs(vllm.itlMs.mean / vllm.tpotMs.mean - 1) < 1e-6);
+    assert.ok(vllm.itlMs.p50 < vllm.itlMs.p99 && vllm.itlMs.p99 <= vllm.itlMs.max);
+    assert.ok(Math.max(...vllm.series.gpuKvShare) > 0.9 && Math.max(...vllm.series.gpuKvShare) <= 1);
+    assert.ok(Math.max(...layerkv.series.hostKvShare) > 0.1 && Math.max(...layerkv.series.parked) > 10);
+    const [brief] = forecast(plan, { interval: false, perRequest: false });
+    assert.equal(brief!.series, undefined);
+  });
 });

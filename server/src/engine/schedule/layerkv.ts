@@ -138,6 +138,7 @@ export class LayerKv {
     const { stepS, transferS, linkFreeS } = overlap.run(heldUpS, Math.max(0, parking.linkOutFreeS - replica.clockS));
     const exposedS = Math.min(transferS, stepS - computeS);
     parking.linkOutFreeS = replica.clockS + linkFreeS;
+    replica.recorder?.transfer(replica.clockS, replica.clockS + Math.min(transferS, stepS));
     records.transferS += transferS;
     records.exposedTransferS += exposedS;
     for (let k = 0; k < chunks.length; k++) {

@@ -56,6 +56,7 @@ export class Parking {
 
   /** First token is out, layers are on the host: wait for them. */
   park(request: number, kvTokens: number): void {
+    this.replica.recorder?.parked(request);
     this.holdings.kvTokens[request] = kvTokens;
     this.sinceS[request] = this.replica.clockS;
     this.held[request] = 1;
@@ -79,6 +80,7 @@ export class Parking {
     replica.freeLayerBlocks -= needed;
     holdings.retained[request] = config.layers;
     this.linkInFreeS = Math.max(this.linkInFreeS, replica.clockS) + movedS;
+    replica.recorder?.transfer(this.linkInFreeS - movedS, this.linkInFreeS);
     this.transferEndS[request] = this.linkInFreeS;
     replica.records.hostToDeviceBytes += missing * kvTokens * config.link.bytesPerTokenLayer;
     this.reloading.push(request);
@@ -150,6 +152,7 @@ export class Parking {
     const { replica, config } = this;
     const movedS = layers * config.link.offloadLayerS(tokens) * this.stretch();
     this.linkOutFreeS = Math.max(this.linkOutFreeS, replica.clockS) + movedS;
+    replica.recorder?.transfer(this.linkOutFreeS - movedS, this.linkOutFreeS);
     replica.records.transferS += movedS;
     replica.records.deviceToHostBytes += layers * tokens * config.link.bytesPerTokenLayer;
   }
@@ -169,8 +172,7 @@ export class Parking {
     holdings.freeHost(request);
     this.held[request] = 0;
     records.parkedS += replica.clockS - this.sinceS[request]!;
-    const remaining = records.outputTokens[request]! - records.producedTokens[request]!;
-    replica.decode.join(request, holdings.kvTokens[request]!, remaining);
+    replica.joinDecode(request, holdings.kvTokens[request]!);
   }
 
   /** Whoever had the first token first is reloaded first, whatever happened to it since. */

@@ -10,6 +10,7 @@ import { DecodeBatch } from './decodeBatch.ts';
 import { LayerKv, type LayerKvConfig } from './layerkv.ts';
 import type { LengthPredictor } from './predictor.ts';
 import { RequestQueue } from './queue.ts';
+import type { Recorder } from './recorder.ts';
 import type { Records } from './records.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
 
@@ -43,6 +44,8 @@ export class Replica {
   lastDecodeS = 0;
   /** Called with each request that has finished; closed loops answer with the next one. */
   onFinish: (request: number) => void = () => {};
+  /** Only where somebody wants to see how the run went. */
+  recorder: Recorder | null = null;
   /** Requests whose prefill is under way between steps (v1). */
   inPrefill = 0;
   /** The step being put together: its prompts, and its sums for the cost model. */
@@ -115,11 +118,12 @@ export class Replica {
   completePrefill(request: number, kvTokens: number): void {
     const records = this.records;
     records.producedTokens[request]! += 1;
+    this.recorder?.prefilled(request);
     if (Number.isNaN(records.firstTokenS[request]!)) records.firstTokenS[request] = this.clockS;
     const remaining = records.outputTokens[request]! - records.producedTokens[request]!;
     if (remaining <= 0) this.finish(request, kvTokens);
     else if (this.layerkv?.isPartlyOnHost(request)) this.layerkv.parking.park(request, kvTokens);
-    else this.decode.join(request, kvTokens, remaining);
+    else this.joinDecode(request, kvTokens);
   }
 
   finish(request: number, kvTokens: number): void {
@@ -137,9 +141,17 @@ export class Replica {
     this.dropToQueue(request, this.leaveDecode(request));
   }
 
+  /** A request with all its KV on the GPU decodes from the next step on. */
+  joinDecode(request: number, kvTokens: number): void {
+    const { outputTokens, producedTokens } = this.records;
+    this.decode.join(request, kvTokens, outputTokens[request]! - producedTokens[request]!);
+    this.recorder?.joined(request);
+  }
+
   /** Takes a request out of the decode batch. @returns the KV tokens it holds. */
   leaveDecode(request: number): number {
     const kvTokens = this.decode.kvTokens(request);
+    this.recorder?.left(request);
     this.records.producedTokens[request] = this.producedTokens(request);
     this.decode.remove(request);
     return kvTokens;
@@ -186,8 +198,11 @@ export class Replica {
     const horizonS = layerkv === null ? untilS : Math.min(untilS, layerkv.parking.nextEventS());
     const budgetS = horizonS - SIMULTANEOUS_S - this.clockS;
     if (runS(baseS, growthS, steps) >= budgetS) steps = stepsUntil(baseS, growthS, budgetS, steps);
+    const durationS = runS(baseS, growthS, steps);
     this.freeLayerBlocks -= decode.blocksForSteps(steps) * this.config.layers;
-    this.clockS += runS(baseS, growthS, steps);
+    this.recorder?.span(this.clockS, this.clockS + durationS);
+    this.recorder?.decodes(this.clockS + baseS, baseS, growthS, steps);
+    this.clockS += durationS;
     this.lastDecodeS = baseS + growthS * (steps - 1);
     decode.advance(steps);
     this.finishDecoded();

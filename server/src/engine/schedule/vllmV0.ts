@@ -71,7 +71,9 @@ export class PrefillFirstScheduler {
     const { chunks } = replica;
     for (let k = 0; k < chunks.length; k++) replica.markStart(chunks.request[k]!);
     const computeS = replica.config.cost.stepS(replica.batch);
-    replica.clockS += replica.layerkv?.prefillStepS(computeS, chunks) ?? computeS;
+    const stepS = replica.layerkv?.prefillStepS(computeS, chunks) ?? computeS;
+    replica.recorder?.span(replica.clockS, replica.clockS + stepS);
+    replica.clockS += stepS;
     for (let k = 0; k < chunks.length; k++) replica.completePrefill(chunks.request[k]!, chunks.tokens[k]!);
   }
 }

@@ -133,6 +133,8 @@ export class ChunkedScheduler {
     const computeS = config.cost.stepS(batch);
     const stepS = replica.layerkv?.prefillStepS(computeS, chunks) ?? computeS;
     replica.freeLayerBlocks -= this.decodeGrowth();
+    replica.recorder?.span(replica.clockS, replica.clockS + stepS);
+    if (decode.count > 0) replica.recorder?.decodes(replica.clockS + stepS, stepS, 0, 1);
     replica.clockS += stepS;
     if (decode.count > 0) {
       replica.lastDecodeS = stepS;

@@ -1,0 +1,92 @@
+/** Watches a replica when asked to: gaps between tokens, and what was where over time. Changes nothing it watches. */
+import { GapHistogram } from './gapHistogram.ts';
+import type { Replica } from './replica.ts';
+import { Timeline } from './timeline.ts';
+
+/** What the recorders of a run's engines fill together. */
+export interface Recording {
+  readonly gaps: GapHistogram;
+  readonly timeline: Timeline;
+}
+
+export function createRecording(): Recording {
+  return { gaps: new GapHistogram(), timeline: new Timeline() };
+}
+
+export class Recorder {
+  private readonly recording: Recording;
+  private readonly replica: Replica;
+  /** End of the last step that decoded: all who stayed since have their last token from then. */
+  private lastDecodeEndS = 0;
+  /** Last token of those who joined since, and of those outside the batch, s. */
+  private readonly lastTokenS = new Map<number, number>();
+  private newcomers: number[] = [];
+
+  constructor(recording: Recording, replica: Replica) {
+    this.recording = recording;
+    this.replica = replica;
+  }
+
+  /** A request enters the decode batch, straight from its prefill or after a wait. */
+  joined(request: number): void {
+    this.newcomers.push(request);
+    this.parked(request);
+  }
+
+  /** A request has produced a token by prefill, just now unless it has waited since, and waits for its layers. */
+  parked(request: number): void {
+    if (!this.lastTokenS.has(request)) this.lastTokenS.set(request, this.replica.clockS);
+  }
+
+  /** A request is taken out of the decode batch before it is done. */
+  left(request: number): void {
+    if (!this.lastTokenS.has(request)) this.lastTokenS.set(request, this.lastDecodeEndS);
+  }
+
+  /** A prefill has produced a token now. */
+  prefilled(request: number): void {
+    const lastS = this.lastTokenS.get(request);
+    if (lastS === undefined) return;
+    this.recording.gaps.add(this.replica.clockS - lastS, 1);
+    this.lastTokenS.delete(request);
+  }
+
+  /** A step, or a run of them, from `fromS` to `toS` is about to be done. */
+  span(fromS: number, toS: number): void {
+    const { timeline } = this.recording;
+    const { waiting, decode, layerkv, poolLayerBlocks, freeLayerBlocks, config } = this.replica;
+    timeline.add('queue', fromS, toS, waiting.length);
+    timeline.add('decoding', fromS, toS, decode.count);
+    timeline.add('gpuKvBlocks', fromS, toS, (poolLayerBlocks - freeLayerBlocks) / config.layers);
+    if (layerkv === null) return;
+    timeline.add('parked', fromS, toS, layerkv.parking.count);
+    timeline.add(
+      'hostKvBlocks',
+      fromS,
+      toS,
+      (layerkv.config.hostLayerBlocks - layerkv.holdings.hostFree) / config.layers,
+    );
+  }
+
+  /** `steps` decode steps of baseS, baseS + growthS, … are about to be done; the first ends at `firstEndS`. */
+  decodes(firstEndS: number, baseS: number, growthS: number, steps: number): void {
+    const { gaps } = this.recording;
+    const { decode } = this.replica;
+    let fresh = 0;
+    for (const request of this.newcomers) {
+      if (!decode.has(request)) continue;
+      gaps.add(firstEndS - this.lastTokenS.get(request)!, 1);
+      this.lastTokenS.delete(request);
+      fresh += 1;
+    }
+    this.newcomers = [];
+    gaps.add(firstEndS - this.lastDecodeEndS, decode.count - fresh);
+    gaps.addRun(baseS + growthS, growthS, steps - 1, decode.count);
+    this.lastDecodeEndS = firstEndS + (steps - 1) * (baseS + (growthS * steps) / 2);
+  }
+
+  /** One direction of the link is busy. */
+  transfer(fromS: number, toS: number): void {
+    this.recording.timeline.add('linkBusy', fromS, toS, 1);
+  }
+}
