@@ -29,13 +29,19 @@ describe('rules', () => {
   });
 
   it('pipeline against layers', async () => {
-    const even = { 'gpu:': 'gpu: L20\n    gpusPerReplica: 4', 'tensor:': 'pipeline: 4' };
+    const even = { 'gpu:': 'gpu: L20\n    gpusPerReplica: 4', 'tensor:': 'pipeline: «4»{not-simulated}' };
     await check(planText(even));
     await check(
-      planText({ 'gpu:': 'gpu: L20\n    gpusPerReplica: 3', 'tensor:': 'pipeline: «3»{pipeline-against-layers}' }),
+      planText({
+        'gpu:': 'gpu: L20\n    gpusPerReplica: 3',
+        'tensor:': 'pipeline: «3»{pipeline-against-layers,not-simulated}',
+      }),
     );
     const far = await check(
-      planText({ 'gpu:': 'gpu: L20\n    gpusPerReplica: 33', 'tensor:': 'pipeline: «33»{pipeline-against-layers}' }),
+      planText({
+        'gpu:': 'gpu: L20\n    gpusPerReplica: 33',
+        'tensor:': 'pipeline: «33»{pipeline-against-layers,not-simulated}',
+      }),
     );
     assert.equal(far.plans.length, 0);
   });
@@ -153,6 +159,13 @@ describe('rules', () => {
     await check(planText({ 'hostPool:': 'residency: reload' }));
     await check(planText({ 'requests:': '«sharedPrefix»{not-simulated}: {tokens: 100, share: 0.5}' }));
     await check(planText({ 'requests:': 'sharedPrefix: {tokens: 0, share: 0}' }));
+    await check(planText({ 'hostPool:': '«countReloadWait»{not-simulated}: true' }));
+    await check(planText({ 'hostPool:': 'countReloadWait: false' }));
+    await check(planText({ 'tensor:': 'pipeline: «2»{not-simulated}' }));
+    await check(planText({ 'tensor:': 'pipeline: 1' }));
+    await check(planText({ 'id:': 'id: «openai/gpt-oss-20b»{not-simulated}', 'gpu:': 'gpu: H100 80GB SXM5' }));
+    // Both are simulated.
+    await check(planText({ 'hostPool:': 'offloadThreshold: 0.1', 'model:': 'routing: leastLoad\n  model:' }));
     await check(planText({ 'workload:': '«calibration»{not-simulated}: ./c.json\n  workload:' }));
   });
 
