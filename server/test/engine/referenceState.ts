@@ -311,13 +311,39 @@ export class ReferenceState {
     const slo = this.input.policy === 'layerkv' ? this.input.slo.tpotS : null;
     if (slo === null) return Number.POSITIVE_INFINITY;
     let least = Number.POSITIVE_INFINITY;
+    const waits = this.input.layerkv.countReloadWait ? this.reloadWaits() : [];
     for (const r of [...this.running, ...this.reloading, ...this.parked, ...this.leaving]) {
       const future = Math.max(1, r.predicted - r.produced);
       const lost = this.clock - r.firstTokenS > slo * (r.produced + future) + NS;
       if (lost && this.input.layerkv.lostRequests === 'ignore') continue;
-      least = Math.min(least, this.allowance(r, slo));
+      const wait = waits[this.parked.indexOf(r)] ?? 0;
+      least = Math.min(least, this.allowance(r, slo) - wait);
     }
     return least;
+  }
+
+  /** For each parked request in order: when predicted ends have freed enough for it and those before it, then the link. */
+  protected reloadWaits(): number[] {
+    const ends = this.running.map((r) => ({
+      after: Math.max(1, r.predicted - r.produced) * this.lastDecode,
+      blocks: this.layers * this.blocks(r.kv),
+    }));
+    ends.sort((a, b) => a.after - b.after);
+    let needed = 0;
+    let link = 0;
+    return this.parked.map((r) => {
+      const missing = r.onGpu.filter((gpu) => !gpu).length;
+      needed += missing * this.blocks(r.kv);
+      link += missing * this.transfer.reloadLayerS(r.kv);
+      let free = this.free() - this.floor(0);
+      let wait = 0;
+      for (const end of ends) {
+        if (free >= needed) break;
+        free += end.blocks;
+        wait = end.after;
+      }
+      return wait + link;
+    });
   }
 
   protected allowance(r: ReferenceRequest, slo: number): number {

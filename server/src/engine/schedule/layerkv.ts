@@ -221,7 +221,7 @@ export class LayerKv {
    * sending away at once what has just come. Nothing when nobody else runs: somebody has to.
    * @param joining requests that will run beside the batch from the next step on, the newcomer not counted.
    */
-  private floor(joining: number): number {
+  floor(joining: number): number {
     const others = this.replica.decode.count + this.parking.reloading.length + joining;
     return others > 0 ? Math.max(this.reserve, this.threshold + (others + 1) * this.config.layers) : 0;
   }

@@ -1,5 +1,6 @@
 /** LayerKV's SLO budget: how long decoding may be held up by prefills before somebody's TPOT breaks. */
 import type { LayerKv } from './layerkv.ts';
+import { predictReloadWaits } from './reloadWait.ts';
 import type { Replica } from './replica.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
 
@@ -9,13 +10,15 @@ const NONE = -1;
  * Prompts may start while their summed prefill estimates stay within the smallest T_allow of the requests that have
  * their first token and are not done (decoding, parked, or on their way between the two); without such requests, or
  * without an SLO, there is no bound. With `lostRequests: ignore`, requests that would miss their SLO even if all
- * remaining tokens came at once do not count.
+ * remaining tokens came at once do not count; with `countReloadWait`, a parked request's predicted wait for its layers
+ * comes off its T_allow.
  */
 export class SloGate {
   private readonly replica: Replica;
   private readonly layerkv: LayerKv;
   private readonly tpotS: number | null;
   private readonly ignoreLost: boolean;
+  private readonly countReloadWait: boolean;
   private claimedS = 0;
   private budgetS = Number.NaN;
   /** Who kept the queue's head out last; as long as it still does, nobody else needs to be asked. */
@@ -27,6 +30,7 @@ export class SloGate {
     this.layerkv = layerkv;
     this.tpotS = layerkv.config.tpotS;
     this.ignoreLost = layerkv.config.options.lostRequests === 'ignore';
+    this.countReloadWait = layerkv.config.options.countReloadWait;
   }
 
   /** A new round of admissions. @param claimedS what prefills under way still claim. */
@@ -53,15 +57,15 @@ export class SloGate {
   steadySteps(nextStepS: number): number {
     if (!this.shut) return Number.POSITIVE_INFINITY;
     const { replica, layerkv, witness } = this;
-    // A faster step than the last lifts everybody's allowance; whoever is lost leaves the budget.
-    if (nextStepS < replica.lastDecodeS || this.ignoreLost) return 1;
+    // A faster step than the last lifts everybody's allowance; whoever is lost leaves the budget; waits shrink.
+    if (nextStepS < replica.lastDecodeS || this.ignoreLost || this.countReloadWait) return 1;
     if (!replica.decode.has(witness)) return Number.POSITIVE_INFINITY;
     return Math.max(1, layerkv.predictedTokens[witness]! - replica.producedTokens(witness) - 1);
   }
 
   private stillBlocks(wantedS: number): boolean {
     const { replica, layerkv, witness } = this;
-    if (witness === NONE) return false;
+    if (witness === NONE || this.countReloadWait) return false;
     const bound = replica.decode.has(witness) || layerkv.parking.holds(witness);
     return bound && !this.isLost(witness) && wantedS > allowanceS(replica, layerkv, witness, this.tpotS!);
   }
@@ -70,8 +74,9 @@ export class SloGate {
     if (!Number.isNaN(this.budgetS)) return this.budgetS;
     const { replica, layerkv } = this;
     this.budgetS = Number.POSITIVE_INFINITY;
+    const waits = this.countReloadWait ? predictReloadWaits(replica, layerkv) : null;
     const consider = (request: number): void => {
-      const allowedS = allowanceS(replica, layerkv, request, this.tpotS!);
+      const allowedS = allowanceS(replica, layerkv, request, this.tpotS!) - (waits?.get(request) ?? 0);
       if (allowedS >= this.budgetS || this.isLost(request)) return;
       this.budgetS = allowedS;
       this.witness = request;
