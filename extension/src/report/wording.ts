@@ -13,31 +13,42 @@ export function verdictText(prediction: Figures): { readonly text: string; reado
   return { text: VERDICT_WORDS[prediction.verdict], tone: prediction.verdict === 'met' ? 'good' : 'bad' };
 }
 
-/** "1.8× shorter", "as long", "3.2× longer". */
-export function change(from: number, to: number): string {
-  if (from <= 0 || to <= 0)
-    return from === to ? 'the same' : `from ${formatDurationMs(from)} to ${formatDurationMs(to)}`;
-  const factor = Math.max(from, to) / Math.min(from, to);
-  if (factor < 1.02) return 'about the same';
-  const times = factor < 10 ? factor.toFixed(1) : factor.toFixed(0);
-  return `${times}× ${to < from ? 'shorter' : 'longer'}`;
+const SAME = 'about as long';
+
+/** "1.8× shorter", "about as long", "3.2× longer". */
+export function change(before: number, after: number): string {
+  // A first token at once, or a request of one token: no ratio says anything.
+  if (before <= 0 || after <= 0) return before === after ? SAME : after < before ? 'shorter' : 'longer';
+  const factor = Math.max(before, after) / Math.min(before, after);
+  if (factor < 1.02) return SAME;
+  const times = factor < 1.095 ? factor.toFixed(2) : factor < 9.95 ? factor.toFixed(1) : factor.toFixed(0);
+  return `${times}× ${after < before ? 'shorter' : 'longer'}`;
 }
 
-/** The report's first line. */
+/** The report's first lines: what is won, and what it costs. */
 export function headline({ policies }: ReportModel): string {
   const [first, second] = policies;
   if (first === undefined) return 'Nothing was simulated.';
   if (second === undefined) return alone(first);
   const before = first.prediction.ttftMs;
   const after = second.prediction.ttftMs;
-  if (before === null || after === null) return `${alone(first)} ${alone(second)}`;
-  const factor = change(before.p99, after.p99);
-  const name = POLICY_NAMES[second.policy];
-  const from = `${formatDurationMs(before.p99)} under ${POLICY_NAMES[first.policy]}`;
-  if (factor === 'about the same') {
-    return `${name} changes little: time to first token p99 ${formatDurationMs(after.p99)}, ${from}.`;
+  if (policies.every(({ prediction }) => prediction.verdict === 'does-not-fit')) {
+    return 'The deployment does not start under either policy: weights and activations leave no room for the KV cache.';
   }
-  return `${name} makes the wait for the first token ${factor}: p99 ${formatDurationMs(after.p99)}, ${from}.`;
+  if (before === null || after === null) return `${alone(first)} ${alone(second)}`;
+  const name = POLICY_NAMES[second.policy];
+  const wait = `${name} makes the wait for the first token ${instead(before.p99, after.p99, POLICY_NAMES[first.policy])}.`;
+  const tokenBefore = first.prediction.tpotMs;
+  const tokenAfter = second.prediction.tpotMs;
+  if (tokenBefore === null || tokenAfter === null) return wait;
+  return `${wait} Each further token takes ${instead(tokenBefore.p99, tokenAfter.p99)}.`;
+}
+
+function instead(before: number, after: number, under?: string): string {
+  const factor = change(before, after);
+  const where = under === undefined ? '' : ` under ${under}`;
+  if (factor === SAME) return `about as long at p99: ${formatDurationMs(after)}, ${formatDurationMs(before)}${where}`;
+  return `${factor} at p99: ${formatDurationMs(after)} instead of ${formatDurationMs(before)}${where}`;
 }
 
 function alone({ policy, prediction }: PolicyReport): string {

@@ -8,12 +8,12 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 const PATIENCE_MS = 20_000;
 
 /** A page with a workbench in it, and what a user does there. */
-export async function openWorkbench({ executablePath, url }) {
+export async function openWorkbench({ executablePath, url, viewport = { width: 1280, height: 800 } }) {
   const browser = await chromium.launch({
     executablePath,
     args: ['--no-sandbox', '--disable-gpu', '--force-device-scale-factor=1'],
   });
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce' });
+  const context = await browser.newContext({ viewport, reducedMotion: 'reduce' });
   context.setDefaultTimeout(PATIENCE_MS);
   // Nothing but the workbench on this machine may be reached; whatever tries is remembered.
   const strangers = [];
@@ -30,6 +30,8 @@ export async function openWorkbench({ executablePath, url }) {
   await page.locator('.explorer-folders-view [role=treeitem]').first().waitFor();
 
   const editor = (name) => page.locator(`.editor-instance .monaco-editor[data-uri$="/${name}"]`);
+
+  const reportFrame = () => page.frameLocator('iframe.webview.ready').last().frameLocator('iframe#active-frame');
 
   /** Runs a command by its title in the palette. */
   const command = async (title) => {
@@ -67,8 +69,8 @@ export async function openWorkbench({ executablePath, url }) {
     },
 
     /** The document inside the report's webview. */
-    report: () =>
-      page.frameLocator('iframe.webview.ready').last().frameLocator('iframe#active-frame').locator('#report'),
+    reportFrame,
+    report: () => reportFrame().locator('#report'),
 
     /** The rows of the Problems view. */
     problems: async () => {

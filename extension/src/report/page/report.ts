@@ -9,6 +9,7 @@ import {
   headSection,
   numbersSection,
   partsSection,
+  planSection,
 } from './sections.ts';
 
 interface VsCodeApi {
@@ -50,9 +51,10 @@ function show(model: PageState['model'], stale: boolean): void {
   root.replaceChildren(
     headSection(model, stale, actions),
     cardsSection(model),
-    distributionSection(model, plot, actions),
+    ...(plot === null ? [] : [distributionSection(model, plot, actions)]),
     ...(parts === null ? [] : [parts]),
     numbersSection(model),
+    planSection(model),
   );
   if (focused) root.querySelector<HTMLElement>(`[data-run="${focused}"]`)?.focus();
   document.documentElement.scrollTop = scrollTop;

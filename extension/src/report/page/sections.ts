@@ -16,30 +16,10 @@ export interface Actions {
   readonly toggled: (id: string, open: boolean) => void;
 }
 
-function setupLine({ plan, fileName }: ReportModel): HTMLElement {
+/** The plan in one line. */
+function subtitle({ plan }: ReportModel): string {
   const gpus = plan.gpusPerReplica * plan.replicas;
-  const ranks = [
-    ...(plan.tensor > 1 ? [`tensor parallel ${plan.tensor}`] : []),
-    ...(plan.pipeline > 1 ? [`pipeline parallel ${plan.pipeline}`] : []),
-    ...(plan.replicas > 1 ? [`${plan.replicas} replicas`] : []),
-  ];
-  const slo = [
-    ...(plan.slo.ttftMs === null ? [] : [`TTFT ${formatDurationMs(plan.slo.ttftMs)}`]),
-    ...(plan.slo.tpotMs === null ? [] : [`TPOT ${formatDurationMs(plan.slo.tpotMs)}`]),
-  ];
-  const facts: readonly (readonly [string, string])[] = [
-    ['File', fileName],
-    ['Model', `${plan.model}, ${plan.weightDtype}`],
-    ['GPUs', [`${gpus} × ${plan.gpu}`, ...ranks].join(', ')],
-    ['Engine', `vLLM ${plan.engineVersion}, max-model-len ${plan.maxModelLenTokens.toLocaleString('en-US')}`],
-    ['Load', `${plan.arrivals}; in: ${plan.input}; out: ${plan.output}`],
-    [
-      'SLO',
-      slo.length === 0 ? 'none stated' : `${slo.join(', ')} for ${formatPercent(plan.slo.attainment)} of requests`,
-    ],
-  ];
-  const items = facts.flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, value)]);
-  return element('dl', { class: 'setup' }, ...items);
+  return [`${plan.model}, ${plan.weightDtype}`, `${gpus} × ${plan.gpu}`, plan.arrivals].join(' · ');
 }
 
 /** Title, headline, set-up, buttons. */
@@ -56,6 +36,7 @@ export function headSection(model: ReportModel, stale: boolean, { run }: Actions
     'header',
     {},
     element('h1', {}, model.plan.name),
+    element('p', { class: 'lead' }, subtitle(model)),
     element('p', { class: 'headline' }, headline(model)),
     note,
     element(
@@ -64,9 +45,8 @@ export function headSection(model: ReportModel, stale: boolean, { run }: Actions
       isComparison
         ? button('Compare again', 'compare', 'primary')
         : button('Compare vLLM and LayerKV', 'compare', 'primary'),
-      button(isComparison ? 'Simulate the plan’s own policy' : 'Simulate again', 'simulate', 'secondary'),
+      button(isComparison ? 'Simulate as planned' : 'Simulate again', 'simulate', 'secondary'),
     ),
-    setupLine(model),
   );
 }
 
@@ -108,7 +88,7 @@ function twin(id: string, table: Table, { open, toggled }: Actions): HTMLElement
 }
 
 /** The distribution of TTFT, and its table twin. */
-export function distributionSection(model: ReportModel, plot: Plot | null, actions: Actions): HTMLElement {
+export function distributionSection(model: ReportModel, plot: Plot, actions: Actions): HTMLElement {
   const legend = model.policies.map(({ policy }, index) => element('li', {}, mark(index), POLICY_NAMES[policy]));
   return element(
     'section',
@@ -119,9 +99,8 @@ export function distributionSection(model: ReportModel, plot: Plot | null, actio
       { class: 'lead' },
       'Share of the requests that have their first token within a time. Further left is better.',
     ),
-    plot === null
-      ? element('p', { class: 'lead' }, 'No request got a first token, so there is nothing to draw.')
-      : element('div', {}, element('ul', { class: 'legend' }, ...legend), plot.view),
+    element('ul', { class: 'legend' }, ...legend),
+    plot.view,
     twin('ttft-table', ttftTable(model), actions),
   );
 }
@@ -167,14 +146,42 @@ export function partsSection(model: ReportModel, actions: Actions): HTMLElement 
   );
 }
 
-/** All figures. */
+/** All figures; no latency table where no request got a first token. */
 export function numbersSection(model: ReportModel): HTMLElement {
+  const hasLatency = model.policies.some(({ prediction }) => prediction.ttftMs !== null);
+  const latency = hasLatency ? [element('h2', {}, 'Latency'), tableView(latencyTable(model), false)] : [];
   return element(
     'section',
     { id: 'numbers' },
-    element('h2', {}, 'Latency'),
-    tableView(latencyTable(model), false),
+    ...latency,
     element('h2', {}, 'All figures'),
     tableView(numbersTable(model), false),
   );
+}
+
+/** What was simulated. */
+export function planSection({ plan, fileName }: ReportModel): HTMLElement {
+  const gpus = plan.gpusPerReplica * plan.replicas;
+  const ranks = [
+    ...(plan.tensor > 1 ? [`tensor parallel ${plan.tensor}`] : []),
+    ...(plan.pipeline > 1 ? [`pipeline parallel ${plan.pipeline}`] : []),
+    ...(plan.replicas > 1 ? [`${plan.replicas} replicas`] : []),
+  ];
+  const slo = [
+    ...(plan.slo.ttftMs === null ? [] : [`TTFT ${formatDurationMs(plan.slo.ttftMs)}`]),
+    ...(plan.slo.tpotMs === null ? [] : [`TPOT ${formatDurationMs(plan.slo.tpotMs)}`]),
+  ];
+  const facts: readonly (readonly [string, string])[] = [
+    ['File', fileName],
+    ['Model', `${plan.model}, ${plan.weightDtype}`],
+    ['GPUs', [`${gpus} × ${plan.gpu}`, ...ranks].join(', ')],
+    ['Engine', `vLLM ${plan.engineVersion}, max-model-len ${plan.maxModelLenTokens.toLocaleString('en-US')}`],
+    ['Load', `${plan.arrivals}; in: ${plan.input}; out: ${plan.output}`],
+    [
+      'SLO',
+      slo.length === 0 ? 'none stated' : `${slo.join(', ')} for ${formatPercent(plan.slo.attainment)} of requests`,
+    ],
+  ];
+  const items = facts.flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, value)]);
+  return element('section', { id: 'plan' }, element('h2', {}, 'The plan'), element('dl', { class: 'setup' }, ...items));
 }

@@ -1,6 +1,6 @@
 // The extension as a user meets it: packed, installed, in a real workbench in a real browser.
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -42,13 +42,31 @@ function figure(text) {
   return Number(found[0].replaceAll(',', ''));
 }
 
+/** The colours (not the greys) that a canvas shows. */
+function coloursOf(canvas) {
+  return canvas.evaluate((node) => {
+    const { data } = node.getContext('2d').getImageData(0, 0, node.width, node.height);
+    const colours = new Set();
+    for (let at = 0; at < data.length; at += 4) {
+      const [red, green, blue, alpha] = data.subarray(at, at + 4);
+      if (alpha === 255 && Math.max(red, green, blue) - Math.min(red, green, blue) > 60) {
+        colours.add(`${red},${green},${blue}`);
+      }
+    }
+    return [...colours];
+  });
+}
+
 describe('in a real workbench', () => {
-  let folder;
+  let scratch;
   let server;
   let user;
 
   before(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'layerkv-samples-'));
+    scratch = mkdtempSync(join(tmpdir(), 'layerkv-'));
+    // The folder's name shows in the pictures.
+    const folder = join(scratch, 'samples');
+    mkdirSync(folder);
     cpSync(join(samples, figure1), join(folder, figure1));
     writeFileSync(join(folder, 'broken.layerkv.yaml'), broken);
     writeFileSync(join(folder, 'configmap.yaml'), foreign);
@@ -65,7 +83,7 @@ describe('in a real workbench', () => {
   after(async () => {
     await user?.close();
     await server?.stop();
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(scratch, { recursive: true, force: true });
   });
 
   it('annotates the plan of figure 1: lens, hints, squiggles', async () => {
@@ -121,6 +139,7 @@ describe('in a real workbench', () => {
   });
 
   it('compares the policies and shows both, in figures and as a drawing', async () => {
+    await user.command('View: Toggle Primary Side Bar Visibility');
     await user.command('LayerKV: Compare Policies');
     const report = user.report();
     await report
@@ -140,17 +159,7 @@ describe('in a real workbench', () => {
 
     const canvas = report.locator('.plot canvas');
     await canvas.waitFor();
-    const coloured = await canvas.evaluate((node) => {
-      const { data } = node.getContext('2d').getImageData(0, 0, node.width, node.height);
-      const colours = new Set();
-      for (let at = 0; at < data.length; at += 4) {
-        const [red, green, blue, alpha] = data.subarray(at, at + 4);
-        if (alpha === 255 && Math.max(red, green, blue) - Math.min(red, green, blue) > 60)
-          colours.add(`${red},${green},${blue}`);
-      }
-      return colours.size;
-    });
-    assert.ok(coloured >= 2, 'two coloured lines are drawn');
+    assert.ok((await coloursOf(canvas)).length >= 2, 'two coloured lines are drawn');
     await user.picture('report');
   });
 
@@ -166,9 +175,21 @@ describe('in a real workbench', () => {
     await report.locator('.readout', { hasText: /Within\s.*vLLM\s.*\s%,\sLayerKV\s.*\s%/ }).waitFor();
   });
 
+  it('follows the theme of the editor, the drawing too', async () => {
+    const canvas = user.report().locator('.plot canvas');
+    const before = await coloursOf(canvas);
+    await user.command('Preferences: Toggle between Light/Dark Themes');
+    await user.reportFrame().locator('body.vscode-dark').waitFor();
+    assert.notDeepEqual(await coloursOf(canvas), before);
+    await user.picture('report-dark');
+    await user.command('Preferences: Toggle between Light/Dark Themes');
+    await user.reportFrame().locator('body.vscode-light').waitFor();
+    assert.deepEqual(await coloursOf(canvas), before);
+  });
+
   it('keeps the report over hide and restore, with what was opened in it', async () => {
     // A second tab in front of the report unloads its page; coming back loads it afresh.
-    await user.report().locator('h1').click();
+    await user.command('View: Focus Second Editor Group');
     await user.command('File: New Untitled Text File');
     await user.page.locator('iframe.webview.ready').waitFor({ state: 'hidden' });
     await user.command('View: Close Editor');
@@ -182,6 +203,7 @@ describe('in a real workbench', () => {
 
   it('tells a broken plan by a squiggle and a problem, and takes both back when it is mended', async () => {
     await user.closeEditors();
+    await user.command('View: Toggle Primary Side Bar Visibility');
     const editor = await user.open('broken.layerkv.yaml');
     await editor.locator('.squiggly-error').waitFor();
     const problems = await user.problems();
