@@ -1,9 +1,23 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { Parking } from '../../src/engine/schedule/parking.ts';
+import { SloGate } from '../../src/engine/schedule/sloGate.ts';
 import { simulate } from '../../src/engine/simulate.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
 import { figureOneInput, hostileInput } from './inputs.ts';
 import { referenceRun } from './reference.ts';
+
+/** Looks at what a method returns, until undone. */
+function count<T extends object>(prototype: T, name: keyof T & string, look: (result: unknown) => void): () => void {
+  const original = prototype[name] as (...args: unknown[]) => unknown;
+  const watched = function (this: unknown, ...args: unknown[]): unknown {
+    const result = original.apply(this, args);
+    look(result);
+    return result;
+  };
+  Object.assign(prototype, { [name]: watched });
+  return () => Object.assign(prototype, { [name]: original });
+}
 
 /** Plans per property run; raise it with FUZZ_RUNS for a long hunt. */
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 1500);
@@ -40,6 +54,39 @@ describe('engine against the naive reference', () => {
       numRuns: RUNS,
       endOnFailure: process.env['FUZZ_SHRINK'] === undefined,
     });
+  });
+
+  it('is hunted with plans that meet every corner of the policies', () => {
+    const met = {
+      preempted: 0,
+      refused: 0,
+      parked: 0,
+      streamed: 0,
+      sentAway: 0,
+      untied: 0,
+      awaited: 0,
+      gated: 0,
+      windowed: 0,
+    };
+    const undo = [
+      count(Parking.prototype, 'sendAway', () => met.sentAway++),
+      count(Parking.prototype, 'untie', (found) => (met.untied += found === true ? 1 : 0)),
+      count(Parking.prototype, 'awaitLeaving', (found) => (met.awaited += found === true ? 1 : 0)),
+      count(SloGate.prototype, 'claim', (open) => (met.gated += open === false ? 1 : 0)),
+    ];
+    try {
+      for (const input of fc.sample(hostileInput, { numRuns: 3000, seed: 11 })) {
+        const { records } = simulate(input);
+        met.preempted += records.preemptions;
+        met.refused += records.refused;
+        met.parked += records.parkedS > 0 ? 1 : 0;
+        met.streamed += input.layerkv.residency === 'stream' && records.hostToDeviceBytes > 0 ? 1 : 0;
+        met.windowed += input.model.slidingWindow === undefined ? 0 : 1;
+      }
+    } finally {
+      for (const restore of undo) restore();
+    }
+    for (const [what, times] of Object.entries(met)) assert.ok(times > 5, `${what}: ${times}`);
   });
 
   for (const scheduler of ['v0', 'v1'] as const) {

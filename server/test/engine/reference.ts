@@ -93,7 +93,7 @@ class ReferenceEngine extends ReferenceState {
       );
       return true;
     }
-    while (this.running.length > 0 && this.growth() > this.free()) {
+    while (this.running.length > 0 && this.isShort()) {
       if (this.leaving.length > 0) this.waitForLeaving();
       else this.drop(this.running.pop()!);
     }
@@ -112,7 +112,7 @@ class ReferenceEngine extends ReferenceState {
   private stepV1(): boolean {
     const { maxNumBatchedTokens, maxNumSeqs } = this.input.limits;
     let preempted = false;
-    while (this.running.length > 0 && this.growth() > this.free()) {
+    while (this.running.length > 0 && this.isShort()) {
       if (this.leaving.length > 0) {
         this.waitForLeaving();
         continue;
@@ -191,12 +191,14 @@ class ReferenceEngine extends ReferenceState {
       addPrefill(batch, tokens, cached, cached + tokens === r.input + r.produced, window);
     }
     const collectiveS = this.collectiveS(batch.decodeSeqs + batch.prefillTokens);
-    const duration = this.withTransfers(this.cost.stepS(batch), collectiveS, chunks);
+    const along = this.withTransfers(this.cost.stepS(batch), collectiveS, chunks);
+    const duration = Math.max(along, this.streamS(decodes));
     this.clock += duration;
     if (decodes.length > 0) this.lastDecode = duration;
     for (const r of decodes) {
       r.kv += 1;
       r.reserved = r.kv;
+      if (r.streamed > 0) r.hostReserved = r.streamed * this.blocks(r.kv);
       r.produced += 1;
       if (r.produced === r.output) this.finish(r);
     }
@@ -211,7 +213,12 @@ class ReferenceEngine extends ReferenceState {
       if (Number.isNaN(r.firstTokenS)) r.firstTokenS = this.clock;
       if (r.produced >= r.output) this.finish(r);
       else if (r.onGpu.every((gpu) => gpu)) this.running.push(r);
-      else this.park(r);
+      else if (this.input.layerkv.residency === 'reload') this.park(r);
+      else {
+        r.streamed = r.onGpu.filter((gpu) => !gpu).length;
+        r.slots = Math.min(this.input.layerkv.transientLayers, r.streamed);
+        this.running.push(r);
+      }
     }
   }
 
@@ -221,7 +228,7 @@ class ReferenceEngine extends ReferenceState {
     chunks: { r: ReferenceRequest; cached: number; tokens: number }[],
   ): number {
     if (!this.acts) return alone;
-    const moving = this.reloading.length + this.leaving.length > 0;
+    const moving = this.reloading.length + this.leaving.length > 0 || this.running.some((r) => r.streamed > 0);
     if (chunks.every(({ r }) => r.onGpu.every((gpu) => gpu))) {
       return alone + (moving ? this.transfer.collectiveWaitS(1) : 0);
     }
@@ -261,6 +268,20 @@ class ReferenceEngine extends ReferenceState {
     }
     this.linkOutFree = this.clock + linkOut;
     return Math.max(now, linkOut);
+  }
+
+  /** One decode step's layers through the link, for requests that stream; 0 without such. */
+  private streamS(decodes: readonly ReferenceRequest[]): number {
+    let tokens = 0;
+    let copies = 0;
+    for (const r of decodes) {
+      tokens += r.streamed * r.kv;
+      copies += r.streamed;
+    }
+    if (copies === 0) return 0;
+    this.back += tokens * this.transfer.bytesPerTokenLayer;
+    this.out += copies * this.transfer.bytesPerTokenLayer;
+    return this.transfer.streamS(tokens, copies) + this.transfer.sharedS(this.collectiveS(decodes.length));
   }
 
   /** Nothing runs, nothing moves: parked requests hold each other's blocks, or a half-done prefill does. */

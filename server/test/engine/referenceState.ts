@@ -29,6 +29,9 @@ export interface ReferenceRequest {
   predicted: number;
   reloadEndS: number;
   leavingLayers: number;
+  /** With `residency: stream`: layers that pass through in each step, and the slots on the GPU that they use. */
+  streamed: number;
+  slots: number;
 }
 
 export interface ReferenceRun {
@@ -96,6 +99,8 @@ export class ReferenceState {
       predicted: 0,
       reloadEndS: 0,
       leavingLayers: 0,
+      streamed: 0,
+      slots: 0,
     }));
     this.random = createRandom(input.workload.seed, 'predictor');
     this.estimate = prefillEstimate(input);
@@ -108,7 +113,10 @@ export class ReferenceState {
 
   protected free(): number {
     let used = 0;
-    for (const r of this.requests) for (const gpu of r.onGpu) if (gpu) used += this.blocks(r.reserved);
+    for (const r of this.requests) {
+      used += r.slots * this.blocks(r.reserved);
+      for (const gpu of r.onGpu) if (gpu) used += this.blocks(r.reserved);
+    }
     return this.pool * this.layers - used;
   }
 
@@ -121,7 +129,8 @@ export class ReferenceState {
   }
 
   protected growthOf(r: ReferenceRequest): number {
-    return (this.blocks(r.kv + 1) - this.blocks(r.kv)) * this.layers;
+    const layers = r.onGpu.filter((gpu) => gpu).length + r.slots;
+    return (this.blocks(r.kv + 1) - this.blocks(r.kv)) * layers;
   }
 
   protected growth(): number {
@@ -130,8 +139,16 @@ export class ReferenceState {
     return needed;
   }
 
+  protected isShort(): boolean {
+    let host = 0;
+    for (const r of this.running) host += (this.blocks(r.kv + 1) - this.blocks(r.kv)) * r.streamed;
+    return this.growth() > this.free() || host > this.hostFree();
+  }
+
   protected drop(r: ReferenceRequest): void {
     r.onGpu = [];
+    r.streamed = 0;
+    r.slots = 0;
     r.hostReserved = 0;
     r.kv = 0;
     r.reserved = 0;
@@ -142,6 +159,8 @@ export class ReferenceState {
   protected finish(r: ReferenceRequest): void {
     r.finishS = this.clock;
     r.onGpu = [];
+    r.streamed = 0;
+    r.slots = 0;
     r.hostReserved = 0;
     r.reserved = 0;
     this.running = this.running.filter((other) => other !== r);
@@ -246,7 +265,7 @@ export class ReferenceState {
   protected transfersAtBoundary(): void {
     while (this.leaving.length > 0 && this.leaving[0]!.reloadEndS <= this.clock + NS) this.completeLeaving();
     this.reloadAtBoundary();
-    this.relievePressure();
+    if (this.input.layerkv.residency === 'reload') this.relievePressure();
     this.joining = 0;
   }
 
@@ -304,7 +323,8 @@ export class ReferenceState {
       if (extra && (this.parked.length > 0 || kept * blocks > available - this.floor(this.joining))) break;
       best = kept;
     }
-    return best;
+    const transient = Math.min(this.input.layerkv.transientLayers, layers - best);
+    return this.input.layerkv.residency === 'stream' && best >= 0 && best + transient === layers ? layers : best;
   }
 
   protected budget(): number {

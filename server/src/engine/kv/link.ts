@@ -30,6 +30,10 @@ export interface LinkLaw {
   offloadLayerS(tokens: number): number;
   /** And back. */
   reloadLayerS(tokens: number): number;
+  /** `tokenLayers` tokens of single layers passing through in `copies` copies, s. */
+  streamS(tokenLayers: number, copies: number): number;
+  /** Collectives' time as far as it is spent on this link, s. */
+  sharedS(collectiveS: number): number;
   /** How much longer a transfer takes beside collectives that use the link for `collectiveS` of every `stepS`. */
   stretch(collectiveS: number, stepS: number): number;
   /**
@@ -57,6 +61,9 @@ export function linkLaw(input: LinkInput, collectives: CollectiveLaw | null): Li
     offloadTokenLayerS: outBytes / (input.hostLinkBytesPerS * pipeline),
     offloadLayerS: (tokens) => layerS(tokens * outBytes),
     reloadLayerS: (tokens) => layerS(tokens * backBytes),
+    streamS: (tokenLayers, copies) =>
+      ((tokenLayers * backBytes) / input.hostLinkBytesPerS + copies * COPY_LATENCY_S) / pipeline,
+    sharedS: (collectiveS) => (shared ? collectiveS : 0),
     stretch: (collectiveS, stepS) =>
       shared && stepS > 0 ? 1 / Math.max(LEAST_LINK_SHARE, 1 - collectiveS / stepS) : 1,
     collectiveWaitS: (busyShare) => (shared ? (collectives.perStep * Math.min(1, busyShare) * chunkS) / 2 : 0),

@@ -16,6 +16,13 @@ export class DecodeBatch {
   contextTokens = 0;
   /** The same with each context capped at the window; stays 0 for models without one. */
   windowTokens = 0;
+  /** Layer-blocks that the batch takes for each block of tokens: Σ of the layers each request keeps on the GPU. */
+  growthLayers = 0;
+  /** Σ of the layers each request has on the host: they pass through in every step (`residency: stream`). */
+  streamLayers = 0;
+  /** Σ over requests of layers on the host × cached tokens: what the next step fetches. */
+  streamTokens = 0;
+
   /** Requests whose context is still below the window. */
   private growing = 0;
 
@@ -26,8 +33,12 @@ export class DecodeBatch {
   private readonly isGrowing: Uint8Array;
   private readonly finishes = new StepHeap();
   private readonly fills = new StepHeap();
-  /** How many requests need a block when the counter is ≡ −index (mod block size). */
-  private readonly residues: Int32Array;
+  /** Layers of each request on the GPU, and on the host. */
+  private readonly onGpu: Int32Array;
+  private readonly onHost: Int32Array;
+  /** Layer-blocks needed on the GPU, and on the host, when the counter is ≡ −index (mod block size). */
+  private readonly gpuNeed: Int32Array;
+  private readonly hostNeed: Int32Array;
   private readonly blockSize: number;
   private readonly window: number;
   private readonly windowed: boolean;
@@ -44,11 +55,17 @@ export class DecodeBatch {
     this.joinStep = new Float64Array(requests);
     this.position = new Int32Array(requests).fill(-1);
     this.isGrowing = new Uint8Array(requests);
-    this.residues = new Int32Array(blockSizeTokens);
+    this.onGpu = new Int32Array(requests);
+    this.onHost = new Int32Array(requests);
+    this.gpuNeed = new Int32Array(blockSizeTokens);
+    this.hostNeed = new Int32Array(blockSizeTokens);
   }
 
-  /** @param remaining tokens it still has to produce, at least 1. */
-  join(request: number, kvTokens: number, remaining: number): void {
+  /**
+   * @param remaining tokens it still has to produce, at least 1.
+   * @param gpuLayers layers for which it takes blocks on the GPU as it grows; @param hostLayers likewise on the host.
+   */
+  join(request: number, kvTokens: number, remaining: number, gpuLayers: number, hostLayers: number): void {
     const key = kvTokens + 1 - this.stepsDone;
     this.key[request] = key;
     this.joinStep[request] = this.stepsDone;
@@ -64,7 +81,14 @@ export class DecodeBatch {
         this.fills.push(this.window - key, request);
       }
     }
-    this.residues[this.residueOf(key)]! += 1;
+    const residue = this.residueOf(key);
+    this.onGpu[request] = gpuLayers;
+    this.onHost[request] = hostLayers;
+    this.gpuNeed[residue]! += gpuLayers;
+    this.hostNeed[residue]! += hostLayers;
+    this.growthLayers += gpuLayers;
+    this.streamLayers += hostLayers;
+    this.streamTokens += hostLayers * kvTokens;
     this.append(request);
   }
 
@@ -101,27 +125,50 @@ export class DecodeBatch {
     return this.finishes.nextStep() === this.stepsDone ? this.finishes.nextRequest() : -1;
   }
 
-  /** Blocks the next step needs. */
-  blocksForNextStep(): number {
-    return this.residues[this.phase(0)]!;
+  /** Layer-blocks the next step needs on the GPU. */
+  gpuBlocksForNextStep(): number {
+    return this.gpuNeed[this.phase(0)]!;
   }
 
-  /** Blocks that `steps` steps need. */
-  blocksForSteps(steps: number): number {
+  /** And on the host. */
+  hostBlocksForNextStep(): number {
+    return this.hostNeed[this.phase(0)]!;
+  }
+
+  /** Layer-blocks that `steps` steps need on the GPU. */
+  gpuBlocksForSteps(steps: number): number {
+    return this.needOf(this.gpuNeed, this.growthLayers, steps);
+  }
+
+  /** And on the host. */
+  hostBlocksForSteps(steps: number): number {
+    return this.needOf(this.hostNeed, this.streamLayers, steps);
+  }
+
+  /** The most steps that so many free layer-blocks on the GPU allow. */
+  stepsForGpuBlocks(layerBlocks: number): number {
+    return this.stepsFor(this.gpuNeed, this.growthLayers, layerBlocks);
+  }
+
+  /** And on the host. */
+  stepsForHostBlocks(layerBlocks: number): number {
+    return this.stepsFor(this.hostNeed, this.streamLayers, layerBlocks);
+  }
+
+  private needOf(need: Int32Array, perPeriod: number, steps: number): number {
     const periods = Math.floor(steps / this.blockSize);
-    let blocks = periods * this.count;
-    for (let step = periods * this.blockSize; step < steps; step++) blocks += this.residues[this.phase(step)]!;
+    let blocks = periods * perPeriod;
+    for (let step = periods * this.blockSize; step < steps; step++) blocks += need[this.phase(step)]!;
     return blocks;
   }
 
-  /** The most steps that `blocks` free blocks allow. */
-  stepsForBlocks(blocks: number): number {
-    if (this.count === 0) return Number.POSITIVE_INFINITY;
-    const periods = Math.floor(blocks / this.count);
-    let left = blocks - periods * this.count;
+  private stepsFor(need: Int32Array, perPeriod: number, layerBlocks: number): number {
+    if (perPeriod === 0) return Number.POSITIVE_INFINITY;
+    const periods = Math.floor(layerBlocks / perPeriod);
+    let left = layerBlocks - periods * perPeriod;
     let steps = periods * this.blockSize;
     for (let k = 0; k < this.blockSize; k++) {
-      left -= this.residues[this.phase(k)]!;
+      left -= need[this.phase(k)]!;
       if (left < 0) break;
       steps += 1;
     }
@@ -133,6 +180,7 @@ export class DecodeBatch {
     this.stepsDone += steps;
     this.contextTokens += steps * this.count;
     this.windowTokens += steps * this.growing;
+    this.streamTokens += steps * this.streamLayers;
     if (this.growing > 0) {
       while (this.fills.size > 0 && this.fills.nextStep() <= this.stepsDone) {
         const request = this.fills.nextRequest();
@@ -166,7 +214,13 @@ export class DecodeBatch {
       this.growing -= this.isGrowing[request]!;
       this.isGrowing[request] = 0;
     }
-    this.residues[this.residueOf(key)]! -= 1;
+    const residue = this.residueOf(key);
+    const hostLayers = this.onHost[request]!;
+    this.gpuNeed[residue]! -= this.onGpu[request]!;
+    this.hostNeed[residue]! -= hostLayers;
+    this.growthLayers -= this.onGpu[request]!;
+    this.streamLayers -= hostLayers;
+    this.streamTokens -= hostLayers * (context - 1);
     this.order[this.position[request]!] = -1;
     this.position[request] = -1;
     if (this.finishes.nextRequest() === request && this.finishes.nextStep() === this.finishStep[request])

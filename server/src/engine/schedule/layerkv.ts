@@ -68,7 +68,7 @@ export class LayerKv {
   boundary(inFlightTokens: number): void {
     this.parking.completeTransfers();
     this.startReloads();
-    this.pressure.relieve();
+    if (this.config.options.residency === 'reload') this.pressure.relieve();
     this.joining = 0;
     this.transientHeld = 0;
     this.gate.open(inFlightTokens > 0 ? this.config.prefillEstimateS(inFlightTokens) : 0);
@@ -80,7 +80,8 @@ export class LayerKv {
    */
   steadySteps(nextStepS: number): number {
     if (this.parking.stirred) return 1;
-    return Math.min(this.gate.steadySteps(nextStepS), this.pressure.steadySteps());
+    const gateSteps = this.gate.steadySteps(nextStepS);
+    return this.config.options.residency === 'reload' ? Math.min(gateSteps, this.pressure.steadySteps()) : gateSteps;
   }
 
   /**
@@ -134,7 +135,9 @@ export class LayerKv {
       records.hostToDeviceBytes += cached * (layers - retained) * link.bytesPerTokenLayer;
     }
     if (!moves) return computeS + this.decodeWaitS();
-    const heldUpS = computeS + link.collectiveWaitS(parking.isMoving() ? 1 : overlap.totalS() / computeS);
+    const heldUpS =
+      computeS +
+      link.collectiveWaitS(parking.isMoving() || replica.decode.streamLayers > 0 ? 1 : overlap.totalS() / computeS);
     const { stepS, transferS, linkFreeS } = overlap.run(heldUpS, Math.max(0, parking.linkOutFreeS - replica.clockS));
     const exposedS = Math.min(transferS, stepS - computeS);
     parking.linkOutFreeS = replica.clockS + linkFreeS;
@@ -150,18 +153,39 @@ export class LayerKv {
 
   /** What the collectives of a step wait for reloads and offloads under way, s. */
   decodeWaitS(): number {
-    return this.parking.isMoving() ? this.config.link.collectiveWaitS(1) : 0;
+    const busy = this.parking.isMoving() || this.replica.decode.streamLayers > 0;
+    return busy ? this.config.link.collectiveWaitS(1) : 0;
   }
 
   isPartlyOnHost(request: number): boolean {
     return this.holdings.retained[request]! < this.config.layers;
   }
 
+  /** First token is out, layers are on the host: wait for them, or decode with them passing through. */
+  afterPrefill(request: number, kvTokens: number): void {
+    const { holdings, replica, config } = this;
+    if (config.options.residency === 'reload') {
+      this.parking.park(request, kvTokens);
+      return;
+    }
+    const missing = config.layers - holdings.retained[request]!;
+    // The slots that its layers passed through while they left are where they pass through from now on.
+    const slots = Math.min(config.options.transientLayers, missing);
+    holdings.streamed[request] = missing;
+    holdings.retained[request]! += slots;
+    replica.freeLayerBlocks -= slots * replica.blocksOf(kvTokens);
+    replica.joinDecode(request, kvTokens);
+  }
+
   /** Gives back everything a request holds, on the GPU and on the host. */
   release(request: number, kvTokens: number): void {
-    this.replica.freeLayerBlocks += this.holdings.retained[request]! * this.replica.blocksOf(kvTokens);
-    this.holdings.retained[request] = 0;
-    this.holdings.freeHost(request);
+    const { holdings, replica } = this;
+    const blocks = replica.blocksOf(kvTokens);
+    replica.freeLayerBlocks += holdings.retained[request]! * blocks;
+    holdings.retained[request] = 0;
+    if (holdings.streamed[request]! > 0) holdings.setHost(request, holdings.streamed[request]! * blocks);
+    holdings.streamed[request] = 0;
+    holdings.freeHost(request);
   }
 
   learn(request: number): void {
@@ -211,7 +235,9 @@ export class LayerKv {
     const most = alone ? Math.max(least, Math.min(layers - 1, Math.floor(spare / blocks))) : least;
     for (let kept = most; kept >= least; kept--) {
       const transient = Math.min(config.options.transientLayers, layers - kept);
-      if ((kept + transient) * blocks <= available) return kept;
+      if ((kept + transient) * blocks > available) continue;
+      // Slots for every missing layer: nothing would ever leave them.
+      return config.options.residency === 'stream' && kept + transient === layers ? layers : kept;
     }
     return -1;
   }

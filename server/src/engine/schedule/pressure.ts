@@ -44,29 +44,28 @@ export class PressureWatch {
       this.forecast += config.layers * (1 + blocks);
     }
     // Growth lowers the forecast; so does a request that outlives its prediction.
-    const spare = Math.floor((this.forecast - layerkv.threshold) / config.layers);
-    this.holdsSteps = Math.max(1, Math.min(1 + decode.stepsForBlocks(spare), this.soonestEnd));
+    const spare = this.forecast - layerkv.threshold;
+    this.holdsSteps = Math.max(1, Math.min(1 + decode.stepsForGpuBlocks(spare), this.soonestEnd));
   }
 
   /** Decode steps after which the forecast has to be looked at again. */
   steadySteps(): number {
-    const { decode, freeLayerBlocks, config } = this.replica;
+    const { decode, freeLayerBlocks } = this.replica;
     if (decode.count < 2) return Number.POSITIVE_INFINITY;
     if (this.isNear()) return this.holdsSteps;
-    const spare = Math.floor((freeLayerBlocks - this.layerkv.threshold) / config.layers) - decode.count;
-    return 1 + decode.stepsForBlocks(spare);
+    return 1 + decode.stepsForGpuBlocks(freeLayerBlocks - this.layerkv.threshold - decode.growthLayers);
   }
 
   /** Whether the forecast could fall below the threshold if nobody were predicted to end. */
   private isNear(): boolean {
-    const { decode, freeLayerBlocks, config } = this.replica;
-    return decode.count > 1 && freeLayerBlocks - decode.count * config.layers < this.layerkv.threshold;
+    const { decode, freeLayerBlocks } = this.replica;
+    return decode.count > 1 && freeLayerBlocks - decode.growthLayers < this.layerkv.threshold;
   }
 
   private look(): void {
     const { replica, layerkv } = this;
     const { decode, config } = replica;
-    let forecast = replica.freeLayerBlocks - decode.count * config.layers;
+    let forecast = replica.freeLayerBlocks - decode.growthLayers;
     for (const request of layerkv.parking.leaving) {
       forecast += config.layers * replica.blocksOf(layerkv.holdings.kvTokens[request]!);
     }

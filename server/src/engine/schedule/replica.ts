@@ -24,6 +24,16 @@ export interface ReplicaConfig {
   readonly cost: CostModel;
 }
 
+/** A run of decode steps that last baseS, baseS + growthS, …; computing alone would take ownS, ownS + ownGrowthS, …. */
+interface DecodeRun {
+  readonly baseS: number;
+  readonly growthS: number;
+  readonly ownS: number;
+  readonly ownGrowthS: number;
+  /** Steps for which this is so. */
+  readonly holdsSteps: number;
+}
+
 /** What turns a replica's baseline into LayerKV. */
 export interface LayerKvSetup {
   readonly config: LayerKvConfig;
@@ -122,7 +132,7 @@ export class Replica {
     if (Number.isNaN(records.firstTokenS[request]!)) records.firstTokenS[request] = this.clockS;
     const remaining = records.outputTokens[request]! - records.producedTokens[request]!;
     if (remaining <= 0) this.finish(request, kvTokens);
-    else if (this.layerkv?.isPartlyOnHost(request)) this.layerkv.parking.park(request, kvTokens);
+    else if (this.layerkv?.isPartlyOnHost(request)) this.layerkv.afterPrefill(request, kvTokens);
     else this.joinDecode(request, kvTokens);
   }
 
@@ -141,10 +151,12 @@ export class Replica {
     this.dropToQueue(request, this.leaveDecode(request));
   }
 
-  /** A request with all its KV on the GPU decodes from the next step on. */
+  /** A request decodes from the next step on: with all its KV on the GPU, or with layers that stream from the host. */
   joinDecode(request: number, kvTokens: number): void {
     const { outputTokens, producedTokens } = this.records;
-    this.decode.join(request, kvTokens, outputTokens[request]! - producedTokens[request]!);
+    const gpuLayers = this.layerkv?.holdings.retained[request] ?? this.config.layers;
+    const hostLayers = this.layerkv?.holdings.streamed[request] ?? 0;
+    this.decode.join(request, kvTokens, outputTokens[request]! - producedTokens[request]!, gpuLayers, hostLayers);
     this.recorder?.joined(request);
   }
 
@@ -170,12 +182,18 @@ export class Replica {
    */
   makeRoomForDecode(preempt: () => void): boolean {
     let preempted = false;
-    while (this.decode.count > 0 && this.decode.blocksForNextStep() > this.freeBlocks()) {
+    while (this.decode.count > 0 && this.isShortForDecode()) {
       if (this.layerkv?.parking.awaitLeaving() === true) continue;
       preempt();
       preempted = true;
     }
     return preempted;
+  }
+
+  private isShortForDecode(): boolean {
+    const { decode, layerkv } = this;
+    if (decode.gpuBlocksForNextStep() > this.freeLayerBlocks) return true;
+    return layerkv !== null && decode.hostBlocksForNextStep() > layerkv.holdings.hostFree;
   }
 
   /**
@@ -185,27 +203,64 @@ export class Replica {
    */
   runDecode(untilS: number, single: boolean): void {
     const { decode, layerkv } = this;
-    const law = this.decodeLaw(decode.count);
-    const baseS = this.decodeStepS() + (layerkv?.decodeWaitS() ?? 0);
-    const growthS = law.perContextTokenS * decode.count + law.perWindowTokenS * decode.growingCount;
+    const { baseS, growthS, ownS, ownGrowthS, holdsSteps } = this.decodeRun();
     let steps = Math.min(
-      single ? 1 : Number.POSITIVE_INFINITY,
+      single ? 1 : holdsSteps,
       layerkv?.steadySteps(baseS) ?? Number.POSITIVE_INFINITY,
       decode.stepsToFinish(),
       decode.stepsToFill(),
-      decode.stepsForBlocks(this.freeBlocks()),
+      decode.stepsForGpuBlocks(this.freeLayerBlocks),
+      layerkv === null ? Number.POSITIVE_INFINITY : decode.stepsForHostBlocks(layerkv.holdings.hostFree),
     );
     const horizonS = layerkv === null ? untilS : Math.min(untilS, layerkv.parking.nextEventS());
     const budgetS = horizonS - SIMULTANEOUS_S - this.clockS;
     if (runS(baseS, growthS, steps) >= budgetS) steps = stepsUntil(baseS, growthS, budgetS, steps);
     const durationS = runS(baseS, growthS, steps);
-    this.freeLayerBlocks -= decode.blocksForSteps(steps) * this.config.layers;
+    this.takeGrowth(steps, durationS - runS(ownS, ownGrowthS, steps));
     this.recorder?.span(this.clockS, this.clockS + durationS);
     this.recorder?.decodes(this.clockS + baseS, baseS, growthS, steps);
     this.clockS += durationS;
     this.lastDecodeS = baseS + growthS * (steps - 1);
     decode.advance(steps);
     this.finishDecoded();
+  }
+
+  /** Durations of the coming decode steps: the longer of computing and streaming, for as long as that one is. */
+  private decodeRun(): DecodeRun {
+    const { decode, layerkv } = this;
+    const law = this.decodeLaw(decode.count);
+    const ownS = this.decodeStepS() + (layerkv?.decodeWaitS() ?? 0);
+    const ownGrowthS = law.perContextTokenS * decode.count + law.perWindowTokenS * decode.growingCount;
+    const own = { baseS: ownS, growthS: ownGrowthS, ownS, ownGrowthS, holdsSteps: Number.POSITIVE_INFINITY };
+    const stream = this.streamLaw();
+    if (stream === null) return own;
+    const [longer, shorter] = stream.baseS > ownS ? [stream, own] : [own, stream];
+    const gain = shorter.growthS - longer.growthS;
+    const holdsSteps = gain > 0 ? Math.floor((longer.baseS - shorter.baseS) / gain) + 1 : Number.POSITIVE_INFINITY;
+    return { baseS: longer.baseS, growthS: longer.growthS, ownS, ownGrowthS, holdsSteps };
+  }
+
+  /** Time of the next decode step on the link, for layers that stream through it, and its growth; null without such. */
+  streamLaw(): { readonly baseS: number; readonly growthS: number } | null {
+    const { decode, layerkv } = this;
+    if (layerkv === null || decode.streamLayers === 0) return null;
+    const { link } = layerkv.config;
+    const baseS = link.streamS(decode.streamTokens, decode.streamLayers) + link.sharedS(this.decodeCollectiveS());
+    return { baseS, growthS: link.streamS(decode.streamLayers, 0) };
+  }
+
+  /** Blocks, and bytes over the link, of so many decode steps; streaming lengthened them by `exposedS`. */
+  takeGrowth(steps: number, exposedS: number): void {
+    const { decode, layerkv, records } = this;
+    this.freeLayerBlocks -= decode.gpuBlocksForSteps(steps);
+    if (layerkv === null || decode.streamLayers === 0) return;
+    layerkv.holdings.hostFree -= decode.hostBlocksForSteps(steps);
+    const { link } = layerkv.config;
+    const fetched = steps * decode.streamTokens + (decode.streamLayers * steps * (steps - 1)) / 2;
+    records.hostToDeviceBytes += fetched * link.bytesPerTokenLayer;
+    records.deviceToHostBytes += steps * decode.streamLayers * link.bytesPerTokenLayer;
+    records.transferS += link.streamS(fetched, steps * decode.streamLayers);
+    records.exposedTransferS += Math.max(0, exposedS);
   }
 
   /** Requests whose last token came with the current step leave. */

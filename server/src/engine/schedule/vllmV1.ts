@@ -66,7 +66,7 @@ export class ChunkedScheduler {
       return preempted;
     }
     const blocks = replica.blocksOf(this.doneTokens + tokens) - replica.blocksOf(this.doneTokens);
-    if (blocks > replica.freeBlocks() - decode.blocksForNextStep()) {
+    if (blocks * config.layers > replica.freeLayerBlocks - this.decodeGrowth()) {
       this.dropPartial();
       return true;
     }
@@ -94,7 +94,7 @@ export class ChunkedScheduler {
         if (!layerkv.admit(request, total, this.decodeGrowth())) return;
       } else {
         const blocks = replica.blocksOf(tokens);
-        if (blocks > replica.freeBlocks() - decode.blocksForNextStep()) return;
+        if (blocks * config.layers > replica.freeLayerBlocks - this.decodeGrowth()) return;
         replica.freeLayerBlocks -= blocks * config.layers;
       }
       waiting.popFront();
@@ -107,7 +107,7 @@ export class ChunkedScheduler {
 
   /** Layer-blocks that the step's decodes take before anybody else. */
   private decodeGrowth(): number {
-    return this.replica.decode.blocksForNextStep() * this.replica.config.layers;
+    return this.replica.decode.gpuBlocksForNextStep();
   }
 
   private take(request: number, cached: number, tokens: number, total: number): void {
@@ -131,8 +131,9 @@ export class ChunkedScheduler {
     batch.decodeWindowTokens = decode.windowTokens;
     batch.sampledSeqs += decode.count;
     const computeS = config.cost.stepS(batch);
-    const stepS = replica.layerkv?.prefillStepS(computeS, chunks) ?? computeS;
-    replica.freeLayerBlocks -= this.decodeGrowth();
+    const alongS = replica.layerkv?.prefillStepS(computeS, chunks) ?? computeS;
+    const stepS = Math.max(alongS, replica.streamLaw()?.baseS ?? 0);
+    replica.takeGrowth(1, stepS - alongS);
     replica.recorder?.span(replica.clockS, replica.clockS + stepS);
     if (decode.count > 0) replica.recorder?.decodes(replica.clockS + stepS, stepS, 0, 1);
     replica.clockS += stepS;
