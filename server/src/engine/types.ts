@@ -98,6 +98,11 @@ export interface EngineLimits {
   readonly maxModelLenTokens: number;
   readonly maxNumSeqs: number;
   readonly maxNumBatchedTokens: number;
+  /**
+   * v1 admits a waiting request only if its whole sequence so far fits the free blocks, although it takes just the first
+   * chunk's (vLLM: scheduler_reserve_full_isl, PR #37307, on by default from 0.20). Absent: false.
+   */
+  readonly reserveFullSequence?: boolean;
 }
 
 export interface LayerKvOptions {

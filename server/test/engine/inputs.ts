@@ -115,6 +115,7 @@ export const hostileInput: fc.Arbitrary<EngineInput> = fc
     maxModelLenTokens: fc.integer({ min: 20, max: 160 }),
     poolFactor: fc.double({ min: 1.05, max: 6, noNaN: true }),
     maxNumSeqs: fc.integer({ min: 1, max: 12 }),
+    reserveFullSequence: fc.boolean(),
     budget: fc.integer({ min: 12, max: 200 }),
     linkBytesPerS: fc.constantFrom(0, 2e4, 2e5, 2e6, 1e9),
     hostBytes: fc.constantFrom(0, 3e3, 3e4, 1e9),
@@ -181,6 +182,7 @@ export const hostileInput: fc.Arbitrary<EngineInput> = fc
         maxModelLenTokens: draw.maxModelLenTokens,
         maxNumSeqs: Math.min(draw.maxNumSeqs, draw.budget),
         maxNumBatchedTokens: draw.budget,
+        reserveFullSequence: draw.reserveFullSequence,
       },
       numGpuBlocks: Math.ceil((draw.maxModelLenTokens / draw.blockSizeTokens) * draw.poolFactor) + 1,
       layerkv: {

@@ -160,7 +160,8 @@ class ReferenceEngine extends ReferenceState {
       if (this.acts) {
         if (!this.admitLayerKv(head, total, round, this.growth())) break;
       } else {
-        if (this.blocks(tokens) * this.layers > this.free() - this.growth()) break;
+        const room = this.input.limits.reserveFullSequence === true ? total : tokens;
+        if (this.blocks(room) * this.layers > this.free() - this.growth()) break;
         head.onGpu = new Array(this.layers).fill(true);
         head.reserved = tokens;
       }

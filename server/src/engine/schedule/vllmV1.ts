@@ -2,7 +2,8 @@
  * vLLM's v1 scheduler, chunked (vllm/v1/core/sched/scheduler.py, v0.8 to main, `schedule`): one token budget a step.
  * Running requests come first, in order, each taking what it needs of the budget; then waiting ones while budget,
  * blocks and sequences last, unless somebody was preempted in this step. Growth preempts from the tail; a preempted
- * request starts over from the front of the queue. Admission never preempts.
+ * request starts over from the front of the queue. Admission never preempts; from 0.20 on it asks for room for the whole
+ * sequence, though it takes only the first chunk's blocks and reserves nothing (PR #37307).
  *
  * Only the request admitted last can be half-prefilled: earlier ones got all they asked for, or it would not have been
  * admitted. So the running list is the decode batch and at most one partial prefill behind it.
@@ -94,7 +95,8 @@ export class ChunkedScheduler {
         if (!layerkv.admit(request, total, this.decodeGrowth())) return;
       } else {
         const blocks = replica.blocksOf(tokens);
-        if (blocks * config.layers > replica.freeLayerBlocks - this.decodeGrowth()) return;
+        const fitting = config.limits.reserveFullSequence === true ? replica.blocksOf(total) : blocks;
+        if (fitting * config.layers > replica.freeLayerBlocks - this.decodeGrowth()) return;
         replica.freeLayerBlocks -= blocks * config.layers;
       }
       waiting.popFront();
