@@ -13,6 +13,8 @@ export interface EngineDefaultsRow {
   readonly blockSizeTokens: number;
   readonly prefixCaching: boolean;
   readonly asyncScheduling: boolean;
+  /** A waiting request is admitted only if its whole sequence fits the free blocks (scheduler_reserve_full_isl). */
+  readonly reserveFullSequence: boolean;
   readonly chunkedPrefill: boolean;
   /** On GPUs that vLLM calls large (see `large`). */
   readonly maxNumSeqsLarge: number;
@@ -33,6 +35,7 @@ const V0: Omit<EngineDefaultsRow, 'since' | 'source'> = {
   blockSizeTokens: 16,
   prefixCaching: false,
   asyncScheduling: false,
+  reserveFullSequence: false,
   chunkedPrefill: false,
   maxNumSeqsLarge: 256,
   maxNumSeqsOther: 256,
@@ -84,8 +87,16 @@ export const ENGINE_DEFAULTS: readonly EngineDefaultsRow[] = [
   },
   {
     ...V1,
+    since: '0.20.0',
+    asyncScheduling: true,
+    reserveFullSequence: true,
+    source: `${VLLM}/pull/37307 (scheduler_reserve_full_isl, default on): absent up to 0.17, on in nightly builds of 0.19.1 and after; which of 0.18 to 0.20 shipped it first was not found`,
+  },
+  {
+    ...V1,
     since: '0.21.0',
     asyncScheduling: true,
+    reserveFullSequence: true,
     gpuMemoryUtilization: 0.92,
     source: `${VLLM}/blob/main/vllm/config/cache.py (gpu_memory_utilization 0.92) and gpu_worker.py: CUDA graphs are profiled "by default since v0.21.0", which the higher share makes up for; read up to v0.30.0`,
   },
@@ -102,6 +113,7 @@ export interface EngineDefaults {
   readonly maxNumBatchedTokens: number;
   readonly prefixCaching: boolean;
   readonly asyncScheduling: boolean;
+  readonly reserveFullSequence: boolean;
   readonly chunkedPrefill: boolean;
   readonly source: string;
 }
@@ -176,6 +188,7 @@ function resolve(
         : Math.min(tokens, maxNumSeqs * Math.max(1, maxModelLenTokens)),
     prefixCaching: limits.prefixCaching,
     asyncScheduling: kind === 'v1' && row.asyncScheduling,
+    reserveFullSequence: kind === 'v1' && row.reserveFullSequence,
     chunkedPrefill: limits.chunkedPrefill,
     source: row.source,
   };

@@ -40,6 +40,7 @@ export function engineInput(plan: Plan, overrides: InputOverrides = {}): EngineI
       maxModelLenTokens: engine.maxModelLen.value,
       maxNumSeqs: engine.maxNumSeqs.value,
       maxNumBatchedTokens: engine.maxNumBatchedTokens.value,
+      reserveFullSequence: engine.reserveFullSequence.value,
     },
     gpuMemoryUtilization: engine.gpuMemoryUtilization.value,
     numGpuBlocks: engine.numGpuBlocks.value,

@@ -86,6 +86,8 @@ export interface Plan {
     readonly numGpuBlocks: Located<number | null>;
     readonly enforceEager: Located<boolean>;
     readonly asyncScheduling: Located<boolean>;
+    /** vLLM's full-sequence gate of admission; follows from the version alone. */
+    readonly reserveFullSequence: Located<boolean>;
     readonly prefixCaching: Located<boolean>;
     readonly kvOffloadHostPoolBytes: Located<number | null>;
   };

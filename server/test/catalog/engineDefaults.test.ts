@@ -30,6 +30,7 @@ describe('defaults of vLLM by version', () => {
         maxNumBatchedTokens: 16384,
         prefixCaching: false,
         asyncScheduling: false,
+        reserveFullSequence: false,
         chunkedPrefill: false,
         source: '',
       },
@@ -52,6 +53,14 @@ describe('defaults of vLLM by version', () => {
       ['0.8.2', '0.8.3', '0.9.0'].map((v) => of(v, 'MI300X').maxNumSeqs),
       [256, 1024, 1024],
     );
+  });
+
+  it('asks for room for the whole sequence from 0.20 on, in v1 only', () => {
+    assert.deepEqual(
+      ['0.17.1', '0.20.0', '0.30.0'].map((v) => of(v, 'H100').reserveFullSequence),
+      [false, true, true],
+    );
+    assert.equal(of('0.20.0', 'H100', 32768, 'v0').reserveFullSequence, false);
   });
 
   it('async scheduling from 0.14, 0.92 of the memory from 0.21', () => {

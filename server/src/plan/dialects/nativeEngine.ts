@@ -120,6 +120,7 @@ export function readEngine(reader: Reader, spec: YamlMap, needs: EngineNeeds): D
       boolean,
       fromRow((each) => each.asyncScheduling),
     ),
+    reserveFullSequence: fromRow((each) => each.reserveFullSequence),
     prefixCaching: reader.value(
       section,
       'prefixCaching',
