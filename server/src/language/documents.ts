@@ -1,8 +1,8 @@
 /** Open documents, each analysed once per version and only when someone asks. */
 import { type Assessment, assess } from '../forecast/assess.ts';
-import { analyse } from '../plan/analyse.ts';
+import { AnalysisMemory, analyse } from '../plan/analyse.ts';
 import type { Analysis, Plan } from '../plan/types.ts';
-import { type ParsedText, parseText } from '../text/parse.ts';
+import type { ParsedText } from '../text/parse.ts';
 import type { Files } from '../text/types.ts';
 
 /** One version of an open document. */
@@ -15,24 +15,27 @@ export interface Snapshot {
   parsed(): ParsedText;
   /** Null where the figures cannot be told. */
   assessment(plan: Plan): Assessment | null;
+  /** For the next version. */
+  readonly memory: AnalysisMemory;
 }
 
-export function snapshot(uri: string, version: number, text: string, files: Files): Snapshot {
+/** Plans live on from version to version where their text did. */
+const assessments = new WeakMap<Plan, Assessment | null>();
+
+/** @param previous the version before, where there is one: what did not change since is not read again. */
+export function snapshot(uri: string, version: number, text: string, files: Files, previous?: Snapshot): Snapshot {
+  const memory = previous?.memory ?? new AnalysisMemory();
   let analysis: Promise<Analysis> | undefined;
-  let parsed: ParsedText | undefined;
-  const assessments = new Map<Plan, Assessment | null>();
   return {
     uri,
     version,
     text,
     analysis: () => {
-      analysis ??= analyse(text, { fileName: fileNameOf(uri), files });
+      analysis ??= analyse(text, { fileName: fileNameOf(uri), files, memory });
       return analysis;
     },
-    parsed: () => {
-      parsed ??= parseText(text);
-      return parsed;
-    },
+    parsed: () => memory.parse(text),
+    memory,
     assessment: (plan) => {
       const known = assessments.get(plan);
       if (known !== undefined) return known;

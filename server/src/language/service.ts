@@ -108,7 +108,7 @@ export function createLanguageService(host: ServiceHost): LanguageService {
 
   return {
     async update(uri, version, text) {
-      open.set(uri, snapshot(uri, version, text, host.files(uri)));
+      open.set(uri, snapshot(uri, version, text, host.files(uri), open.get(uri)));
       await refresh(uri);
     },
     close(uri) {

@@ -21,6 +21,39 @@ export interface AnalysisContext {
   /** Name or path of the file; `*.layerkv.yaml` and `layerkv.yaml` are ours whatever they hold. */
   readonly fileName: string;
   readonly files: Files;
+  /** Shared by the versions of one file; absent: everything is read anew. */
+  readonly memory?: AnalysisMemory;
+}
+
+/** What one version of a file leaves for the next: documents whose text did not change are not read again. */
+export class AnalysisMemory {
+  #parsed: ParsedText | null = null;
+  readonly #readings = new WeakMap<ParsedDocument, DocumentReading>();
+
+  /** The parsed text; of an earlier version's documents those that stand there unchanged. */
+  parse(text: string): ParsedText {
+    if (this.#parsed?.lines.text !== text) this.#parsed = parseText(text, this.#parsed);
+    return this.#parsed;
+  }
+
+  /** What was read of this document before, or is read now. What other files say is asked for again each time. */
+  async read(
+    document: ParsedDocument,
+    files: Files,
+    read: (files: Files) => Promise<DocumentReading>,
+  ): Promise<DocumentReading> {
+    const known = this.#readings.get(document);
+    if (known !== undefined) return known;
+    let isAlone = true;
+    const reading = await read({
+      readText: (path) => {
+        isAlone = false;
+        return files.readText(path);
+      },
+    });
+    if (isAlone) this.#readings.set(document, reading);
+    return reading;
+  }
 }
 
 const NOTHING: Analysis = { relevant: false, problems: [], plans: [], workloads: [] };
@@ -35,10 +68,15 @@ export async function analyse(text: string, context: AnalysisContext): Promise<A
   if (!isPossiblyOurs(text, context.fileName)) return NOTHING;
   const unreadable = unreadableProblem(text);
   if (unreadable !== null) return { ...NOTHING, relevant: true, problems: [unreadable] };
-  return analyseParsed(parseText(text), context);
+  const { memory = new AnalysisMemory() } = context;
+  return analyseParsed(memory.parse(text), memory, context);
 }
 
-async function analyseParsed(parsed: ParsedText, { fileName, files }: AnalysisContext): Promise<Analysis> {
+async function analyseParsed(
+  parsed: ParsedText,
+  memory: AnalysisMemory,
+  { fileName, files }: AnalysisContext,
+): Promise<Analysis> {
   const named = isNativeFileName(fileName);
   const { lines, documents } = parsed;
   const problems: Problem[] = [];
@@ -50,7 +88,7 @@ async function analyseParsed(parsed: ParsedText, { fileName, files }: AnalysisCo
       continue;
     }
     relevant = true;
-    const reading = await readDocument(document, lines, files);
+    const reading = await memory.read(document, files, (heard) => readDocument(document, lines, heard));
     readings.push(reading);
     problems.push(...document.problems, ...reading.problems);
   }

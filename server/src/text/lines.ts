@@ -16,8 +16,11 @@ export interface LineIndex {
 const LF = 10;
 const CR = 13;
 
-/** Counts the lines of `text` once; look-ups are binary searches. */
-export function indexLines(text: string): LineIndex {
+/**
+ * Counts the lines of `text` once; look-ups are binary searches.
+ * @param firstLine number of the first line, where `text` is a part of a longer one that begins there.
+ */
+export function indexLines(text: string, firstLine = 0): LineIndex {
   const starts = [0];
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
@@ -43,20 +46,24 @@ export function indexLines(text: string): LineIndex {
     }
     const line = low - 1;
     // An offset inside the line break (between CR and LF) belongs to the end of the line.
-    return { line, character: Math.min(at, contentEnd(line)) - (starts[line] ?? 0) };
+    return { line: line + firstLine, character: Math.min(at, contentEnd(line)) - (starts[line] ?? 0) };
   };
   return {
     text,
     lineCount: starts.length,
     positionAt,
     offsetAt: ({ line, character }) => {
-      if (line < 0) return 0;
-      const start = starts[line];
+      const own = line - firstLine;
+      if (own < 0) return 0;
+      const start = starts[own];
       if (start === undefined) return text.length;
-      return Math.min(start + Math.max(character, 0), contentEnd(line));
+      return Math.min(start + Math.max(character, 0), contentEnd(own));
     },
     range: (start, end) => ({ start: positionAt(start), end: positionAt(Math.max(start, end)) }),
-    line: (line) => (starts[line] === undefined ? '' : text.slice(starts[line], contentEnd(line))),
+    line: (line) => {
+      const start = starts[line - firstLine];
+      return start === undefined ? '' : text.slice(start, contentEnd(line - firstLine));
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 /** Text → located YAML. Never throws: what the parser cannot read becomes problems, and the rest is still there. */
 import { type Document, isAlias, isMap, isScalar, isSeq, type Node, parseAllDocuments } from 'yaml';
 import { before, indexLines, type LineIndex } from './lines.ts';
+import { documentStarts } from './split.ts';
 import { syntaxProblems, tooDeep } from './syntax.ts';
 import type { ParsedDocument, YamlEntry, YamlMap, YamlNode, YamlScalar } from './tree.ts';
 import type { Problem, Range } from './types.ts';
@@ -9,6 +10,16 @@ import type { Problem, Range } from './types.ts';
 export interface ParsedText {
   readonly lines: LineIndex;
   readonly documents: readonly ParsedDocument[];
+  /** What `documents` were parsed from, piece by piece. */
+  readonly parts: readonly ParsedPart[];
+}
+
+/** A piece of a text that was parsed by itself. */
+interface ParsedPart {
+  readonly text: string;
+  readonly firstLine: number;
+  readonly firstIndex: number;
+  readonly documents: readonly ParsedDocument[];
 }
 
 /** Deeper nesting than any deployment has; keeps every later walk from overflowing the stack. */
@@ -16,12 +27,39 @@ const MAX_DEPTH = 100;
 /** Nodes that aliases may add to one document: usual files need tens, a bomb millions. */
 const MAX_ALIAS_NODES = 10_000;
 
-/** Parses every document of `text`. Callers check the size first (`MAX_TEXT_LENGTH`). */
-export function parseText(text: string): ParsedText {
+/**
+ * Parses every document of `text`. Callers check the size first (`MAX_TEXT_LENGTH`).
+ * @param previous an earlier version: documents that stand there unchanged, on the same lines, are taken from it.
+ */
+export function parseText(text: string, previous?: ParsedText | null): ParsedText {
   const lines = indexLines(text);
+  const known = new Map(previous?.parts.map((part) => [part.firstLine, part]));
+  const starts = documentStarts(text);
+  const parts: ParsedPart[] = [];
+  let firstIndex = 0;
+  for (const [i, start] of starts.entries()) {
+    const end = starts[i + 1] ?? text.length;
+    const firstLine = lines.positionAt(start).line;
+    const earlier = known.get(firstLine);
+    const isKnown =
+      earlier?.firstIndex === firstIndex && earlier.text.length === end - start && text.startsWith(earlier.text, start);
+    const part = isKnown ? earlier : parsePart(text.slice(start, end), firstLine, firstIndex);
+    parts.push(part);
+    firstIndex += part.documents.length;
+  }
+  return { lines, parts, documents: parts.flatMap((part) => part.documents) };
+}
+
+function parsePart(text: string, firstLine: number, firstIndex: number): ParsedPart {
+  const lines = indexLines(text, firstLine);
   const documents = parseAllDocuments(text, { prettyErrors: false, uniqueKeys: false, logLevel: 'silent' });
   const list: readonly Document.Parsed[] = Array.isArray(documents) ? documents : [];
-  return { lines, documents: list.map((document, index) => convertDocument(document, index, lines)) };
+  return {
+    text,
+    firstLine,
+    firstIndex,
+    documents: list.map((document, i) => convertDocument(document, firstIndex + i, lines)),
+  };
 }
 
 function convertDocument(document: Document.Parsed, index: number, lines: LineIndex): ParsedDocument {

@@ -36,14 +36,6 @@ const ROWS: readonly Row[] = [
     find: stated(['spec', 'workload', 'sharedPrefix'], shareAboveZero),
     message: ignored('A prefix shared by requests'),
   },
-  {
-    find: stated(['spec', 'engine', 'layerkv', 'residency'], valueIs('stream')),
-    message: `${ignored('Streaming of offloaded layers')} It reckons with \`residency: reload\`.`,
-  },
-  {
-    find: stated(['spec', 'engine', 'layerkv', 'countReloadWait'], valueIs(true)),
-    message: ignored('Counting the wait for layers to come back against the TPOT budget'),
-  },
   { find: stated(['spec', 'calibration']), message: ignored('A calibration') },
   {
     find: ({ draft }) => ((draft.pipeline?.value ?? 1) > 1 ? placeOf(draft, draft.pipeline) : null),
