@@ -155,16 +155,14 @@ describe('rules', () => {
     await check(planText({ 'maxNumSeqs:': '«kvOffload»{not-simulated}: {hostPool: 10GiB}' }));
     await check(planText({ 'maxNumSeqs:': '«prefixCaching»{not-simulated}: true' }));
     await check(planText({ 'maxNumSeqs:': 'prefixCaching: false' }));
-    await check(planText({ 'hostPool:': '«residency»{not-simulated}: stream' }));
-    await check(planText({ 'hostPool:': 'residency: reload' }));
     await check(planText({ 'requests:': '«sharedPrefix»{not-simulated}: {tokens: 100, share: 0.5}' }));
     await check(planText({ 'requests:': 'sharedPrefix: {tokens: 0, share: 0}' }));
-    await check(planText({ 'hostPool:': '«countReloadWait»{not-simulated}: true' }));
-    await check(planText({ 'hostPool:': 'countReloadWait: false' }));
     await check(planText({ 'tensor:': 'pipeline: «2»{not-simulated}' }));
     await check(planText({ 'tensor:': 'pipeline: 1' }));
     await check(planText({ 'id:': 'id: «openai/gpt-oss-20b»{not-simulated}', 'gpu:': 'gpu: H100 80GB SXM5' }));
-    // Both are simulated.
+    // These are simulated.
+    await check(planText({ 'hostPool:': 'residency: stream' }));
+    await check(planText({ 'hostPool:': 'countReloadWait: true' }));
     await check(planText({ 'hostPool:': 'offloadThreshold: 0.1', 'model:': 'routing: leastLoad\n  model:' }));
     await check(planText({ 'workload:': '«calibration»{not-simulated}: ./c.json\n  workload:' }));
   });
