@@ -1,4 +1,7 @@
-/** Figures at the end of the lines that decide them. Shown for stated keys only: a hint beside nothing helps nobody. */
+/**
+ * Figures at the end of the lines that decide them, within the 43 characters that VS Code shows of a hint. Shown
+ * for stated keys only: a hint beside nothing helps nobody.
+ */
 import type { InlayHint } from 'vscode-languageserver-types';
 import type { Assessment } from '../forecast/assess.ts';
 import type { Prediction } from '../forecast/types.ts';
@@ -72,17 +75,17 @@ function layerHints(plan: Plan, { layerkv }: Assessment, prediction: Prediction 
   if (!layerkv.canAct) {
     return [{ line, label: 'cannot act', tooltip: 'Without a host link or a host pool no layer can leave the GPU.' }];
   }
-  const kept = `${layerkv.retainedLayers} of ${layerkv.layers} layers kept`;
+  const kept = `${layerkv.retainedLayers}/${layerkv.layers} layers kept`;
   const hiddenShare = prediction?.policy === 'vllm' ? null : (prediction?.offload?.hiddenShare ?? null);
   const hides = layerkv.offloadS <= layerkv.prefillS;
   const hidden =
     hiddenShare !== null
       ? `offload ${formatPercent(hiddenShare)} hidden`
-      : `offload ${hides ? 'hidden' : 'not hidden'} behind the prefill`;
+      : `offload ${hides ? 'hidden' : 'not hidden'}`;
   const tooltip =
     `Mean prompt: moving ${layerkv.layers - layerkv.retainedLayers} layers to the host takes ` +
     `${formatDurationMs(layerkv.offloadS * 1000)}, its prefill ${formatDurationMs(layerkv.prefillS * 1000)}.`;
-  return [{ line, label: enabled.value ? `${kept} · ${hidden}` : `off; on: ${kept} · ${hidden}`, tooltip }];
+  return [{ line, label: enabled.value ? `${kept} · ${hidden}` : `if on: ${kept} · ${hidden}`, tooltip }];
 }
 
 /** Where a stated value's key stands; null for defaults. */

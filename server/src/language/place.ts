@@ -1,9 +1,15 @@
 import type { Located, Plan } from '../plan/types.ts';
 import type { Range } from '../text/types.ts';
 
-/** The value's own place, for the first of `candidates` that stands in the text; else the plan's first line. */
+/**
+ * The value's own place, for the first of `candidates` that stands in the text; else the plan's first line. A value of
+ * several lines is pointed at by its key: a squiggle under a whole block helps nobody.
+ */
 export function valuePlace(plan: Plan, ...candidates: readonly Located<unknown>[]): Range {
-  return candidates.find(({ origin, range }) => origin === 'stated' && range !== null)?.range ?? plan.anchor;
+  const stated = candidates.find(({ origin, range }) => origin === 'stated' && range !== null);
+  if (stated === undefined || stated.range === null) return plan.anchor;
+  const { range, keyRange } = stated;
+  return range.start.line === range.end.line ? range : (keyRange ?? range);
 }
 
 /** Related information for every one of `notes` whose value stands in the text, `except` there. */

@@ -61,7 +61,7 @@ describe('inlay hints', () => {
       'gpuMemoryUtilization: Nk KV tokens',
       'maxModelLen: N full-length sequences',
       'dtype: weights N GB per GPU of N GB usable',
-      'enabled: off; on: N of N layers kept · offload hidden behind the prefill',
+      'enabled: if on: N/N layers kept · offload hidden',
     ]);
   });
 
@@ -83,7 +83,7 @@ describe('inlay hints', () => {
     };
     const text = FIGURE_1.replace('enabled: false', 'enabled: true');
     const hints = inlayHints(await viewOf(text, ready({ policy: 'layerkv', offload })), WHOLE, ALL);
-    assert.equal(hints.at(-1)?.label, '0 of 32 layers kept · offload 42 % hidden');
+    assert.equal(hints.at(-1)?.label, '0/32 layers kept · offload 42 % hidden');
   });
 });
 
