@@ -37,18 +37,23 @@ export function headline({ policies }: ReportModel): string {
   }
   if (before === null || after === null) return `${alone(first)} ${alone(second)}`;
   const name = POLICY_NAMES[second.policy];
-  const wait = `${name} makes the wait for the first token ${instead(before.p99, after.p99, POLICY_NAMES[first.policy])}.`;
+  const baseline = POLICY_NAMES[first.policy];
   const tokenBefore = first.prediction.tpotMs;
   const tokenAfter = second.prediction.tpotMs;
-  if (tokenBefore === null || tokenAfter === null) return wait;
-  return `${wait} Each further token takes ${instead(tokenBefore.p99, tokenAfter.p99)}.`;
+  const wait = change(before.p99, after.p99);
+  const pace = tokenBefore === null || tokenAfter === null ? SAME : change(tokenBefore.p99, tokenAfter.p99);
+  if (wait === SAME && pace === SAME) {
+    return `${name} changes little here: the first token takes ${formatDurationMs(after.p99)} at p99, about as long as under ${baseline}.`;
+  }
+  const first99 = `${name} makes the wait for the first token ${instead(before.p99, after.p99)} under ${baseline}.`;
+  if (tokenBefore === null || tokenAfter === null) return first99;
+  return `${first99} Each further token takes ${instead(tokenBefore.p99, tokenAfter.p99)}.`;
 }
 
-function instead(before: number, after: number, under?: string): string {
+function instead(before: number, after: number): string {
   const factor = change(before, after);
-  const where = under === undefined ? '' : ` under ${under}`;
-  if (factor === SAME) return `about as long at p99: ${formatDurationMs(after)}, ${formatDurationMs(before)}${where}`;
-  return `${factor} at p99: ${formatDurationMs(after)} instead of ${formatDurationMs(before)}${where}`;
+  if (factor === SAME) return `${SAME} at p99, ${formatDurationMs(after)} to ${formatDurationMs(before)}`;
+  return `${factor} at p99: ${formatDurationMs(after)} instead of ${formatDurationMs(before)}`;
 }
 
 function alone({ policy, prediction }: PolicyReport): string {

@@ -154,6 +154,7 @@ describe('the report: sentences', () => {
     assert.equal(change(100, 150), '1.5× longer');
     assert.equal(change(0, 0), 'about as long');
     assert.equal(change(100, 0), 'shorter');
+    assert.match(headline(model(simulated('vllm', [1]), simulated('layerkv', [1]))), /LayerKV changes little here/);
   });
 
   it('says for one policy who misses the SLO, and copes with none and with nothing', () => {

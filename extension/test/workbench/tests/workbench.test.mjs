@@ -26,6 +26,9 @@ spec:
     requests: 20
 `;
 
+/** Takes many seconds to simulate, ten further seeds included. */
+const long = broken.replace('L20X', 'L20').replace('typo', 'long').replace('requests: 20', 'requests: 300000');
+
 const foreign = `apiVersion: v1
 kind: ConfigMap
 metadata:
@@ -69,6 +72,7 @@ describe('in a real workbench', () => {
     mkdirSync(folder);
     cpSync(join(samples, figure1), join(folder, figure1));
     writeFileSync(join(folder, 'broken.layerkv.yaml'), broken);
+    writeFileSync(join(folder, 'long.layerkv.yaml'), long);
     writeFileSync(join(folder, 'configmap.yaml'), foreign);
     server = await startWorkbench({ vsix: session.vsix });
     user = await openWorkbench({ executablePath: session.executablePath, url: server.urlOf(folder) });
@@ -189,7 +193,7 @@ describe('in a real workbench', () => {
 
   it('keeps the report over hide and restore, with what was opened in it', async () => {
     // A second tab in front of the report unloads its page; coming back loads it afresh.
-    await user.command('View: Focus Second Editor Group');
+    await user.command('View: Focus Next Editor Group');
     await user.command('File: New Untitled Text File');
     await user.page.locator('iframe.webview.ready').waitFor({ state: 'hidden' });
     await user.command('View: Close Editor');
@@ -218,6 +222,37 @@ describe('in a real workbench', () => {
     await unknown.waitFor({ state: 'detached' });
     await editor.locator('.codelens-decoration a', { hasText: /TTFT\sp99/ }).waitFor();
     assert.equal(await editor.locator('.squiggly-error').count(), 0);
+  });
+
+  it('runs from the lens, and says when the report is out of date', async () => {
+    const editor = user.editor('broken.layerkv.yaml');
+    await editor.locator('.codelens-decoration a', { hasText: /^Compare policies$/ }).click();
+    await user.report().locator('h1', { hasText: 'typo' }).waitFor();
+    assert.equal(await user.report().locator('.card').count(), 2);
+    assert.equal(await user.report().locator('.stale').innerText(), '');
+    await user.command('View: Focus First Editor Group');
+    await user.goTo(11, 17);
+    await user.page.keyboard.type('0');
+    await user.report().locator('.stale', { hasText: 'The file has changed since' }).waitFor();
+    await user.report().locator('button', { hasText: 'Compare again' }).click();
+    await user.report().locator('td', { hasText: '200 of 200' }).first().waitFor();
+    await user.report().locator('.stale').waitFor({ state: 'hidden' });
+  });
+
+  it('shows long work after a second and lets it be cancelled', async () => {
+    await user.closeEditors();
+    await user.page.locator('.monaco-dialog-box').getByRole('button', { name: "Don't Save" }).click();
+    const editor = await user.open('long.layerkv.yaml');
+    await editor.locator('.codelens-decoration a', { hasText: /^Simulate$/ }).click();
+    const toast = user.page.locator('.notifications-toasts .notification-list-item', {
+      hasText: 'Simulating the plan',
+    });
+    await toast.waitFor();
+    await toast.getByRole('button', { name: 'Cancel' }).click();
+    await toast.waitFor({ state: 'detached' });
+    assert.equal(await user.page.locator('.notifications-toasts .notification-list-item').count(), 0);
+    assert.equal(await user.page.locator('iframe.webview').count(), 0);
+    await user.closeEditors();
   });
 
   it('says nothing about YAML that is not ours', async () => {
