@@ -24,10 +24,3 @@ export interface DocumentView {
 export function predictionOf(workload: WorkloadView): Prediction | null {
   return workload.simulation.kind === 'ready' ? workload.simulation.prediction : null;
 }
-
-/** The plan whose YAML document holds `line`. */
-export function workloadAtLine(view: DocumentView, line: number): WorkloadView | undefined {
-  return view.workloads.find(
-    ({ plan }) => plan.documentRange.start.line <= line && line <= plan.documentRange.end.line,
-  );
-}
