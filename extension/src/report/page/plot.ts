@@ -5,7 +5,7 @@ import { formatDurationMs, formatPercent } from '../../../../server/src/plan/qua
 import type { Curve, ReportModel } from '../model.ts';
 import { element } from './dom.ts';
 
-const HEIGHT_PX = 260;
+const HEIGHT_PX = 240;
 /** Waits spread wider than this are drawn on a logarithmic axis. */
 const LOG_RATIO = 20;
 /** A logarithmic axis has no zero; no first token takes less than this. */
