@@ -82,7 +82,8 @@ describe('prediction problems', () => {
     );
     const [saturated, missed] = problems;
     assert.ok(saturated && missed);
-    assert.match(textAt(FIGURE_1, saturated), /process: poisson/);
+    // A block is pointed at by its key.
+    assert.equal(textAt(FIGURE_1, saturated), 'arrivals');
     assert.equal(textAt(FIGURE_1, missed), '3s');
     assert.equal(
       missed.message,
