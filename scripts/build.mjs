@@ -70,6 +70,13 @@ export async function buildTests() {
   });
 }
 
+/** A program of the repository's own (bench, paper), to be run from the root. Answers its path. */
+export async function buildScript(entryPoint) {
+  const outfile = join('out/programs', entryPoint.replace(/^server\//, '').replace(/\.ts$/, '.mjs'));
+  await build({ ...node, format: 'esm', entryPoints: [entryPoint], outfile, packages: 'external' });
+  return outfile;
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await buildProduct();
   if (process.argv.includes('--tests')) await buildTests();
