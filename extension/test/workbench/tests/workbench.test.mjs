@@ -193,7 +193,7 @@ describe('in a real workbench', () => {
 
   it('keeps the report over hide and restore, with what was opened in it', async () => {
     // A second tab in front of the report unloads its page; coming back loads it afresh.
-    await user.command('View: Focus Second Editor Group');
+    await user.page.locator('.tab', { hasText: 'vLLM and LayerKV' }).click();
     await user.command('File: New Untitled Text File');
     await user.page.locator('iframe.webview.ready').waitFor({ state: 'hidden' });
     await user.command('View: Close Editor');
