@@ -5,7 +5,7 @@
  */
 import { addPrefill, emptyBatch } from '../../src/engine/cost/types.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
-import { NS, type ReferenceRequest, type ReferenceRun, ReferenceState } from './referenceState.ts';
+import { NS, type ReferenceRequest, type ReferenceRun, ReferenceState, type Round } from './referenceState.ts';
 
 export function referenceRun(input: EngineInput): ReferenceRun {
   return new ReferenceEngine(input).run();
@@ -63,7 +63,7 @@ class ReferenceEngine extends ReferenceState {
     const { maxNumBatchedTokens, maxNumSeqs } = this.input.limits;
     const batch: ReferenceRequest[] = [];
     let tokens = 0;
-    const round = { claimed: 0, transient: 0 };
+    const round: Round = { claimed: 0, transient: 0, budget: null };
     while (this.waiting.length > 0) {
       const head = this.waiting[0]!;
       const need = head.input + head.produced;
@@ -125,7 +125,7 @@ class ReferenceEngine extends ReferenceState {
     let budget = maxNumBatchedTokens - decodes.length;
     const chunks: { r: ReferenceRequest; cached: number; tokens: number }[] = [];
     const inFlight = this.partial === null ? 0 : this.partial.input + this.partial.produced - this.partial.kv;
-    const round = { claimed: inFlight > 0 ? this.estimate(inFlight) : 0, transient: 0 };
+    const round: Round = { claimed: inFlight > 0 ? this.estimate(inFlight) : 0, transient: 0, budget: null };
     let stalled = false;
     const partial = this.partial;
     if (partial !== null && budget > 0) {
