@@ -4,6 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { writeNotices } from './notices.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const shared = { absWorkingDir: root, bundle: true, logLevel: 'warning', legalComments: 'none', target: 'node20' };
@@ -18,10 +19,11 @@ const minified = {
 };
 
 /** The terminal program alone, for those who want no more than to run it. */
-export async function buildTerminal() {
-  await build({
+export function buildTerminal() {
+  return build({
     ...node,
     ...minified,
+    metafile: true,
     entryPoints: ['server/src/cli.ts'],
     outfile: 'dist/cli.js',
     banner: { js: '#!/usr/bin/env node' },
@@ -31,20 +33,21 @@ export async function buildTerminal() {
 /** What ships. */
 export async function buildProduct() {
   rmSync(join(root, 'dist'), { recursive: true, force: true });
-  await Promise.all([
+  const product = { ...minified, metafile: true };
+  const results = await Promise.all([
     build({
       ...node,
-      ...minified,
+      ...product,
       entryPoints: ['extension/src/extension.ts'],
       outfile: 'dist/extension.js',
       external: ['vscode'],
     }),
-    build({ ...node, ...minified, entryPoints: ['server/src/server.ts'], outfile: 'dist/server.js' }),
-    build({ ...node, ...minified, entryPoints: ['server/src/worker.ts'], outfile: 'dist/worker.js' }),
+    build({ ...node, ...product, entryPoints: ['server/src/server.ts'], outfile: 'dist/server.js' }),
+    build({ ...node, ...product, entryPoints: ['server/src/worker.ts'], outfile: 'dist/worker.js' }),
     buildTerminal(),
     build({
       ...shared,
-      ...minified,
+      ...product,
       platform: 'browser',
       format: 'iife',
       target: 'es2022',
@@ -52,6 +55,11 @@ export async function buildProduct() {
       outdir: 'dist/report',
     }),
   ]);
+  writeNotices(
+    root,
+    results.map(({ metafile }) => metafile),
+    'dist/THIRD_PARTY_NOTICES.txt',
+  );
 }
 
 /** Every `*.test.ts` as a bundle of its own under `out/test`, packages left outside. */
