@@ -5,14 +5,18 @@ import { engineInput } from '../src/forecast/input.ts';
 import { analyse } from '../src/plan/analyse.ts';
 import type { Plan } from '../src/plan/types.ts';
 
-/** The plan of a sample; the working folder is the repository's root. */
-export async function samplePlan(name: string): Promise<Plan> {
-  const fileName = `samples/${name}.layerkv.yaml`;
-  const text = await readFile(fileName, 'utf8');
+/** The only plan of a text that is known to be sound. */
+export async function planOf(text: string, fileName: string): Promise<Plan> {
   const { plans, problems } = await analyse(text, { fileName, files: { readText: async () => null } });
   const [plan] = plans;
   if (plan === undefined) throw new Error(`${fileName} is no plan: ${problems[0]?.message}`);
   return plan;
+}
+
+/** The plan of a sample; the working folder is the repository's root. */
+export async function samplePlan(name: string): Promise<Plan> {
+  const fileName = `samples/${name}.layerkv.yaml`;
+  return planOf(await readFile(fileName, 'utf8'), fileName);
 }
 
 /** The engine's input of a sample, with what the plan itself says. */

@@ -1,0 +1,166 @@
+/** What one child process measures, and how. Each task has a process of its own, so that none warms or fills another's. */
+import { resolve } from 'node:path';
+import { clearBatch, emptyBatch } from '../../src/engine/cost/types.ts';
+import { isSaturated, latencies, percentiles, violations } from '../../src/engine/metrics.ts';
+import { costModel, type Run, simulate } from '../../src/engine/simulate.ts';
+import { forecast } from '../../src/forecast/forecast.ts';
+import { createNodePort } from '../../src/simulation/nodePort.ts';
+import { keystrokes, serverStarts } from './languageServer.ts';
+import { type WorkId, workInput, workOf } from './work.ts';
+
+export type Task =
+  /** Seconds per run of the bare engine. */
+  | {
+      readonly kind: 'engine';
+      readonly work: WorkId;
+      readonly requests: number;
+      readonly warmUps: number;
+      readonly runs: number;
+    }
+  /** Seconds of the figures (percentiles, rates, verdict) over seconds of the run they are made from. */
+  | {
+      readonly kind: 'figures';
+      readonly work: WorkId;
+      readonly requests: number;
+      readonly warmUps: number;
+      readonly runs: number;
+    }
+  /** Peak memory of the process, MB (1e6 bytes), after one run of the bare engine, or of plan to prediction. */
+  | { readonly kind: 'memory'; readonly of: 'engine' | 'forecast'; readonly work: WorkId; readonly requests: number }
+  /** Milliseconds from plan to prediction, in this thread. */
+  | {
+      readonly kind: 'forecast';
+      readonly work: WorkId;
+      readonly requests: number;
+      readonly warmUps: number;
+      readonly runs: number;
+    }
+  /** The same through a worker thread that is started for it: start, plan across, prediction back. */
+  | {
+      readonly kind: 'worker';
+      readonly work: WorkId;
+      readonly requests: number;
+      readonly warmUps: number;
+      readonly runs: number;
+    }
+  /** Nanoseconds per call of the cost model. */
+  | {
+      readonly kind: 'decodeLaw' | 'step';
+      readonly work: WorkId;
+      readonly warmUps: number;
+      readonly runs: number;
+      readonly calls: number;
+    }
+  /** Milliseconds from spawning the language server to its answer to `initialize`. */
+  | { readonly kind: 'serverStart'; readonly warmUps: number; readonly runs: number }
+  /** Milliseconds from a change of a document of so many lines to its diagnostics. */
+  | { readonly kind: 'keystroke'; readonly lines: number; readonly warmUps: number; readonly runs: number };
+
+/** One value per run, in the task's unit. */
+export async function measure(task: Task): Promise<readonly number[]> {
+  switch (task.kind) {
+    case 'engine': {
+      const input = await workInput(task.work, task.requests);
+      // The compiler warms on short runs of the same plan.
+      const short = await workInput(task.work, Math.min(task.requests, 10_000));
+      for (let k = 0; k < task.warmUps; k++) simulate(short);
+      return repeat(task.runs, () => seconds(() => simulate(input)));
+    }
+    case 'figures': {
+      const input = await workInput(task.work, task.requests);
+      const shareOf = (): number => {
+        let run: Run | undefined;
+        const runS = seconds(() => {
+          run = simulate(input);
+        });
+        return seconds(() => figures(run!)) / runS;
+      };
+      for (let k = 0; k < task.warmUps; k++) shareOf();
+      return repeat(task.runs, shareOf);
+    }
+    case 'memory': {
+      const { plan, policy } = await workOf(task.work);
+      if (task.of === 'engine') simulate(await workInput(task.work, task.requests));
+      else forecast(plan, { policy, requests: task.requests, interval: false, perRequest: false });
+      // Kilobytes of 1024 on every system.
+      return [(process.resourceUsage().maxRSS * 1024) / 1e6];
+    }
+    case 'forecast': {
+      const { plan, policy } = await workOf(task.work);
+      const options = { policy, requests: task.requests, interval: false, perRequest: false };
+      for (let k = 0; k < task.warmUps; k++) forecast(plan, options);
+      return repeat(task.runs, () => 1000 * seconds(() => forecast(plan, options)));
+    }
+    case 'worker':
+      return freshWorkers(task.work, task.requests, task.warmUps, task.runs);
+    case 'decodeLaw':
+    case 'step':
+      return costCalls(task);
+    case 'serverStart':
+      return serverStarts(task.warmUps, task.runs);
+    case 'keystroke':
+      return keystrokes(task.lines, task.warmUps, task.runs);
+  }
+}
+
+/** What a prediction holds beside its memory report. */
+function figures(run: Run): unknown {
+  const times = latencies(run.records);
+  return [
+    percentiles(times.ttftS, 1000),
+    percentiles(times.tpotS, 1000),
+    percentiles(times.e2eS, 1000),
+    violations(run.records, { ttftS: 3, tpotS: 0.2, attainment: 0.99 }),
+    isSaturated(run),
+  ];
+}
+
+async function freshWorkers(work: WorkId, requests: number, warmUps: number, runs: number): Promise<readonly number[]> {
+  const { plan, policy } = await workOf(work);
+  const times: number[] = [];
+  for (let k = 0; k < warmUps + runs; k++) {
+    const startedMs = performance.now();
+    const port = createNodePort(resolve('dist/worker.js'));
+    const options = { policy, requests, interval: false, perRequest: false };
+    const outcome = await port.run({ plan, options, priority: 'user' }, () => {}).outcome;
+    const tookMs = performance.now() - startedMs;
+    port.dispose();
+    if (outcome.kind !== 'done') throw new Error(outcome.kind === 'failed' ? outcome.message : 'the run was cancelled');
+    if (k >= warmUps) times.push(tookMs);
+  }
+  return times;
+}
+
+async function costCalls(task: Extract<Task, { kind: 'decodeLaw' | 'step' }>): Promise<readonly number[]> {
+  const cost = costModel(await workInput(task.work, 1));
+  const batch = emptyBatch();
+  let sum = 0;
+  const decodeLaw = (): void => {
+    for (let k = 0; k < task.calls; k++) sum += cost.decodeLaw((k & 127) + 1).baseS;
+  };
+  const step = (): void => {
+    for (let k = 0; k < task.calls; k++) {
+      clearBatch(batch);
+      batch.decodeSeqs = (k & 127) + 1;
+      batch.decodeContextTokens = batch.decodeWindowTokens = batch.decodeSeqs * 1100;
+      batch.sampledSeqs = batch.decodeSeqs;
+      sum += cost.stepS(batch);
+    }
+  };
+  const calls = task.kind === 'step' ? step : decodeLaw;
+  for (let k = 0; k < task.warmUps; k++) calls();
+  const times = repeat(task.runs, () => (seconds(calls) * 1e9) / task.calls);
+  // Whoever removes the calls as dead code must answer for this.
+  if (!(sum > 0)) throw new Error('steps take time');
+  return times;
+}
+
+function repeat(times: number, run: () => number): readonly number[] {
+  return Array.from({ length: times }, run);
+}
+
+function seconds(work: () => unknown): number {
+  const startedMs = performance.now();
+  work();
+  return (performance.now() - startedMs) / 1000;
+}
