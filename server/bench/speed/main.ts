@@ -1,6 +1,6 @@
 /**
  * Entry of `npm run bench`. Runs each measurement in a child process, one after the other, prints the table and writes
- * `out/bench.json`. `--json` prints the JSON instead, `--quick` uses tiny sizes, other words pick measurements by id.
+ * `out/bench.json`. `--json` prints the JSON instead, `--quick` uses tiny sizes and writes no file, other words pick measurements by id.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -54,8 +54,10 @@ if (chosen.length === 0) {
     rows,
   };
   const json = `${JSON.stringify(report, null, 2)}\n`;
-  mkdirSync('out', { recursive: true });
-  writeFileSync(FILE, json);
+  if (!flags.quick) {
+    mkdirSync('out', { recursive: true });
+    writeFileSync(FILE, json);
+  }
   if (flags.json) process.stdout.write(json);
   else {
     const { commit, node, cpu, cores, date } = report;
@@ -64,8 +66,12 @@ if (chosen.length === 0) {
     );
     console.log('Each row: a process of its own, the median of its runs after warm-up unless it says otherwise.\n');
     console.log(table(rows, PEERS));
-    console.log(`\nAlso in ${FILE}.`);
-    if (flags.quick) console.log('Sizes are tiny (--quick): the figures say nothing of speed.');
+    if (startedLoad > cores / 2) {
+      console.log(
+        `Other programs kept this machine busy (load ${startedLoad.toFixed(1)} on ${cores} cores): expect better figures when it is quiet.`,
+      );
+    }
+    console.log(flags.quick ? '\nSizes are tiny (--quick): the figures say nothing of speed.' : `\nAlso in ${FILE}.`);
   }
 }
 
@@ -73,8 +79,10 @@ function run({ id, title, unit, target, task, value, w1 }: Measurement): Row {
   const samples = valuesOf(task).toSorted((a, b) => a - b);
   const median = quantile(samples, 0.5);
   const requests = 'requests' in task ? task.requests : 0;
-  const result = value === 'rate' ? requests / median : value === 'p95' ? quantile(samples, 0.95) : median;
-  return { id, title, unit, value: result, target, met: meets(result, target), w1, task, samples };
+  const asValue = (sample: number): number => (value === 'rate' ? requests / sample : sample);
+  const result = value === 'p95' ? quantile(samples, 0.95) : asValue(median);
+  const range = [asValue(samples[0]!), asValue(samples.at(-1)!)].toSorted((a, b) => a - b);
+  return { id, title, unit, value: result, range, target, met: meets(result, target), w1, task, samples };
 }
 
 function valuesOf(task: Task): readonly number[] {

@@ -8,6 +8,8 @@ export interface Row {
   readonly title: string;
   readonly unit: Measurement['unit'];
   readonly value: number;
+  /** Least and most of single runs, in the same unit; absent for what follows from other rows. */
+  readonly range?: readonly number[];
   readonly target: Target | null;
   /** Null without a target. */
   readonly met: boolean | null;
@@ -16,11 +18,12 @@ export interface Row {
   readonly samples?: readonly number[];
 }
 
-/** Columns: what, value, target, verdict, and for W1 how many times as fast as the peers. */
+/** Columns: what, value, range of single runs, target, verdict, and for W1 how many times as fast as the peers. */
 export function table(rows: readonly Row[], peers: typeof PEERS): string {
-  const lines = rows.map(({ title, unit, value, target, met, w1 }) => [
+  const lines = rows.map(({ title, unit, value, range, target, met, w1 }) => [
     title,
     withUnit(value, unit),
+    range === undefined || range[0] === range[1] ? '' : range.map((end) => withUnit(end, unit)).join(' – '),
     target === null
       ? ''
       : 'atLeast' in target
@@ -29,13 +32,20 @@ export function table(rows: readonly Row[], peers: typeof PEERS): string {
     met === null ? '' : met ? 'met' : 'MISSED',
     w1 ? peers.map(({ requestsPerS }) => times(value / requestsPerS)).join('  ') : '',
   ]);
-  const header = ['measured', 'value', 'target', '', `over ${peers.map(({ name }) => name).join(', ')}`];
+  const header = [
+    'measured',
+    'value',
+    'least – most',
+    'target',
+    '',
+    `over ${peers.map(({ name }) => name).join(', ')}`,
+  ];
   const all = [header, ...lines];
   const widths = header.map((_, column) => Math.max(...all.map((cells) => [...cells[column]!].length)));
   return all
     .map((cells) =>
       cells
-        .map((cell, k) => (k === 1 || k === 2 ? cell.padStart(widths[k]!) : cell.padEnd(widths[k]!)))
+        .map((cell, k) => (k >= 1 && k <= 3 ? cell.padStart(widths[k]!) : cell.padEnd(widths[k]!)))
         .join('  ')
         .trimEnd(),
     )
