@@ -49,16 +49,25 @@ export interface Latencies {
 }
 
 export function latencies(records: Records): Latencies {
-  const finished: number[] = [];
-  for (let k = 0; k < records.count; k++) if (!Number.isNaN(records.finishS[k]!)) finished.push(k);
-  const column = (of: (request: number) => number): Float64Array => Float64Array.from(finished, of);
-  return {
-    ttftS: column((k) => records.firstTokenS[k]! - records.arrivalS[k]!),
-    tpotS: column((k) => requestTpotS(records, k)),
-    e2eS: column((k) => records.finishS[k]! - records.arrivalS[k]!),
-    queueS: column((k) => records.prefillStartS[k]! - records.arrivalS[k]!),
-    exposedS: column((k) => records.exposedS[k]!),
+  const { count, finished, arrivalS, prefillStartS, firstTokenS, finishS, exposedS } = records;
+  const times = {
+    ttftS: new Float64Array(finished),
+    tpotS: new Float64Array(finished),
+    e2eS: new Float64Array(finished),
+    queueS: new Float64Array(finished),
+    exposedS: new Float64Array(finished),
   };
+  let row = 0;
+  for (let k = 0; k < count; k++) {
+    if (Number.isNaN(finishS[k]!)) continue;
+    times.ttftS[row] = firstTokenS[k]! - arrivalS[k]!;
+    times.tpotS[row] = requestTpotS(records, k);
+    times.e2eS[row] = finishS[k]! - arrivalS[k]!;
+    times.queueS[row] = prefillStartS[k]! - arrivalS[k]!;
+    times.exposedS[row] = exposedS[k]!;
+    row += 1;
+  }
+  return times;
 }
 
 function requestTpotS(records: Records, request: number): number {
