@@ -1,10 +1,11 @@
 /**
  * Entry of `npm run bench`. Runs each measurement in a child process, one after the other, prints the table and writes
- * `out/bench.json`. `--json` prints the JSON instead, `--quick` uses tiny sizes and writes no file, other words pick measurements by id.
+ * `out/bench.json`. `--json` prints the JSON instead; `--quick` uses tiny sizes and writes no file; other words pick
+ * measurements by id.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus, loadavg, totalmem } from 'node:os';
+import { cpus, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import {
@@ -38,17 +39,18 @@ if (chosen.length === 0) {
   );
   process.exitCode = 3;
 } else {
-  const startedLoad = loadavg()[0] ?? 0;
   const rows: Row[] = [];
+  let othersBusy = 0;
   for (const measurement of chosen) {
     console.error(`${rows.length + 1}/${chosen.length} ${measurement.title}`);
+    othersBusy += busyCores(100) / chosen.length;
     rows.push(run(measurement));
   }
   rows.push(...ratios(rows));
   const report = {
     schema: 'layerkv/bench/v1',
     ...machine(),
-    loadAverage: startedLoad,
+    otherProgramsCores: othersBusy,
     quick: flags.quick,
     peers: PEERS,
     rows,
@@ -61,16 +63,10 @@ if (chosen.length === 0) {
   if (flags.json) process.stdout.write(json);
   else {
     const { commit, node, cpu, cores, date } = report;
-    console.log(
-      `commit ${commit} · Node ${node} · ${cores} × ${cpu} · load ${startedLoad.toFixed(1)} at the start · ${date}`,
-    );
+    console.log(`commit ${commit} · Node ${node} · ${cores} × ${cpu} · ${date}`);
+    console.log(`Other programs used ${othersBusy.toFixed(1)} of ${cores} cores between the measurements.`);
     console.log('Each row: a process of its own, the median of its runs after warm-up unless it says otherwise.\n');
     console.log(table(rows, PEERS));
-    if (startedLoad > cores / 2) {
-      console.log(
-        `Other programs kept this machine busy (load ${startedLoad.toFixed(1)} on ${cores} cores): expect better figures when it is quiet.`,
-      );
-    }
     console.log(flags.quick ? '\nSizes are tiny (--quick): the figures say nothing of speed.' : `\nAlso in ${FILE}.`);
   }
 }
@@ -92,6 +88,21 @@ function valuesOf(task: Task): readonly number[] {
   });
   if (status !== 0) throw new Error(`the measurement ${JSON.stringify(task)} failed:\n${stderr}`);
   return JSON.parse(stdout) as readonly number[];
+}
+
+/** Cores that are busy while this process waits: what disturbs the measurements. */
+function busyCores(waitMs: number): number {
+  const totals = (): { busyMs: number; allMs: number } => {
+    const times = cpus().map((core) => core.times);
+    const idleMs = times.reduce((sum, { idle }) => sum + idle, 0);
+    const allMs = times.reduce((sum, { user, nice, sys, idle, irq }) => sum + user + nice + sys + idle + irq, 0);
+    return { busyMs: allMs - idleMs, allMs };
+  };
+  const before = totals();
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, waitMs);
+  const after = totals();
+  const allMs = after.allMs - before.allMs;
+  return allMs > 0 ? (cpus().length * (after.busyMs - before.busyMs)) / allMs : 0;
 }
 
 /** Cost per request at the larger size over that at the smaller, of those that were measured. */
