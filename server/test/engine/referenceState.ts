@@ -336,11 +336,9 @@ export class ReferenceState {
     let least = Number.POSITIVE_INFINITY;
     const waits = this.input.layerkv.countReloadWait ? this.reloadWaits() : [];
     for (const r of [...this.running, ...this.reloading, ...this.parked, ...this.leaving]) {
-      const future = Math.max(1, r.predicted - r.produced);
-      const lost = this.clock - r.firstTokenS > slo * (r.produced + future) + NS;
-      if (lost && this.input.layerkv.lostRequests === 'ignore') continue;
-      const wait = waits[this.parked.indexOf(r)] ?? 0;
-      least = Math.min(least, this.allowance(r, slo) - wait);
+      const allowed = this.allowance(r, slo) - (waits[this.parked.indexOf(r)] ?? 0);
+      if (allowed < -NS && this.input.layerkv.lostRequests === 'ignore') continue;
+      least = Math.min(least, allowed);
     }
     return least;
   }

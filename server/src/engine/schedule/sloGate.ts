@@ -9,9 +9,8 @@ const NONE = -1;
 /**
  * Prompts may start while their summed prefill estimates stay within the smallest T_allow of the requests that have
  * their first token and are not done (decoding, parked, or on their way between the two); without such requests, or
- * without an SLO, there is no bound. With `lostRequests: ignore`, requests that would miss their SLO even if all
- * remaining tokens came at once do not count; with `countReloadWait`, a parked request's predicted wait for its layers
- * comes off its T_allow.
+ * without an SLO, there is no bound. A negative T_allow blocks, unless `lostRequests: ignore` leaves it out; with
+ * `countReloadWait`, a parked request's predicted wait for its layers comes off its T_allow.
  */
 export class SloGate {
   private readonly replica: Replica;
@@ -67,7 +66,14 @@ export class SloGate {
     const { replica, layerkv, witness } = this;
     if (witness === NONE || this.countReloadWait) return false;
     const bound = replica.decode.has(witness) || layerkv.parking.holds(witness);
-    return bound && !this.isLost(witness) && wantedS > allowanceS(replica, layerkv, witness, this.tpotS!);
+    if (!bound) return false;
+    const allowedS = allowanceS(replica, layerkv, witness, this.tpotS!);
+    return wantedS > allowedS && !this.isLost(allowedS);
+  }
+
+  /** At the current pace its SLO is lost already: holding prefills back no longer helps it. */
+  private isLost(allowedS: number): boolean {
+    return this.ignoreLost && allowedS < -SIMULTANEOUS_S;
   }
 
   private budget(): number {
@@ -77,22 +83,13 @@ export class SloGate {
     const waits = this.countReloadWait ? predictReloadWaits(replica, layerkv) : null;
     const consider = (request: number): void => {
       const allowedS = allowanceS(replica, layerkv, request, this.tpotS!) - (waits?.get(request) ?? 0);
-      if (allowedS >= this.budgetS || this.isLost(request)) return;
+      if (allowedS >= this.budgetS || this.isLost(allowedS)) return;
       this.budgetS = allowedS;
       this.witness = request;
     };
     replica.decode.forEach(consider);
     layerkv.parking.forEach(consider);
     return this.budgetS;
-  }
-
-  private isLost(request: number): boolean {
-    if (!this.ignoreLost) return false;
-    const past = this.replica.producedTokens(request);
-    const future = Math.max(1, this.layerkv.predictedTokens[request]! - past);
-    return (
-      this.replica.clockS - this.replica.records.firstTokenS[request]! > this.tpotS! * (past + future) + SIMULTANEOUS_S
-    );
   }
 }
 
