@@ -35,7 +35,9 @@ export interface ReferenceRequest {
 }
 
 export interface ReferenceRun {
-  readonly requests: readonly ReferenceRequest[];
+  readonly requests: readonly Pick<ReferenceRequest, 'id' | 'arrivalS' | 'prefillStartS' | 'firstTokenS' | 'finishS'>[];
+  /** Only with prefix caching. */
+  readonly cachedTokens?: number;
   readonly preemptions: number;
   readonly deviceToHostBytes: number;
   readonly hostToDeviceBytes: number;

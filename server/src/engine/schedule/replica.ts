@@ -4,6 +4,7 @@
  * LayerKV policy (`layerkv.ts`) decides where KV lives and who may enter.
  */
 import { type CostModel, type DecodeLaw, emptyBatch, type StepBatch } from '../cost/types.ts';
+import type { PrefixCache } from '../kv/prefixCache.ts';
 import type { EngineLimits } from '../types.ts';
 import { Chunks } from './chunks.ts';
 import { DecodeBatch } from './decodeBatch.ts';
@@ -47,6 +48,8 @@ export class Replica {
   readonly waiting = new RequestQueue();
   readonly decode: DecodeBatch;
   readonly layerkv: LayerKv | null;
+  /** What free and used blocks hold, where the engine looks for it (v1). */
+  readonly prefix: PrefixCache | null;
   /** Free layer-blocks: a block of one layer. A whole block is `layers` of them. */
   freeLayerBlocks: number;
   readonly poolLayerBlocks: number;
@@ -64,13 +67,14 @@ export class Replica {
 
   private readonly laws: (DecodeLaw | undefined)[] = [];
 
-  constructor(config: ReplicaConfig, records: Records, policy: LayerKvSetup | null) {
+  constructor(config: ReplicaConfig, records: Records, policy: LayerKvSetup | null, prefix: PrefixCache | null = null) {
     this.config = config;
     this.records = records;
     this.poolLayerBlocks = config.poolBlocks * config.layers;
     this.freeLayerBlocks = this.poolLayerBlocks;
     this.decode = new DecodeBatch(records.count, config.limits.blockSizeTokens, config.cost.windowTokens);
     this.layerkv = policy === null ? null : new LayerKv(policy.config, this, policy.predictor);
+    this.prefix = prefix;
   }
 
   /** A request arrives: it waits, or is refused as vLLM's front end refuses prompts that leave no room for a token. */
@@ -138,8 +142,7 @@ export class Replica {
 
   finish(request: number, kvTokens: number): void {
     const records = this.records;
-    if (this.layerkv === null) this.freeLayerBlocks += this.blocksOf(kvTokens) * this.config.layers;
-    else this.layerkv.release(request, kvTokens);
+    this.giveUpKv(request, kvTokens, false);
     records.finishS[request] = this.clockS;
     records.finished += 1;
     this.layerkv?.learn(request);
@@ -170,10 +173,19 @@ export class Replica {
   }
 
   dropToQueue(request: number, kvTokens: number): void {
-    if (this.layerkv === null) this.freeLayerBlocks += this.blocksOf(kvTokens) * this.config.layers;
-    else this.layerkv.release(request, kvTokens);
+    this.giveUpKv(request, kvTokens, true);
     this.records.preemptions += 1;
     this.waiting.pushFront(request);
+  }
+
+  /** @param returns whether the request will be computed again. */
+  private giveUpKv(request: number, kvTokens: number, returns: boolean): void {
+    if (this.layerkv !== null) {
+      this.layerkv.release(request, kvTokens);
+      return;
+    }
+    const blocks = this.prefix?.release(request, kvTokens, returns, this.freeBlocks()) ?? this.blocksOf(kvTokens);
+    this.freeLayerBlocks += blocks * this.config.layers;
   }
 
   /**

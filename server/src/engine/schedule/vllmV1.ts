@@ -3,7 +3,8 @@
  * Running requests come first, in order, each taking what it needs of the budget; then waiting ones while budget,
  * blocks and sequences last, unless somebody was preempted in this step. Growth preempts from the tail; a preempted
  * request starts over from the front of the queue. Admission never preempts; from 0.20 on it asks for room for the whole
- * sequence, though it takes only the first chunk's blocks and reserves nothing (PR #37307).
+ * sequence, though it takes only the first chunk's blocks and reserves nothing (PR #37307). With prefix
+ * caching a waiting request starts behind the blocks it finds (`kv/prefixCache.ts`).
  *
  * Only the request admitted last can be half-prefilled: earlier ones got all they asked for, or it would not have been
  * admitted. So the running list is the decode batch and at most one partial prefill behind it.
@@ -78,7 +79,7 @@ export class ChunkedScheduler {
 
   private scheduleWaiting(): void {
     const { replica } = this;
-    const { waiting, decode, config, layerkv, chunks } = replica;
+    const { waiting, decode, config, layerkv, prefix, chunks, records } = replica;
     const { maxNumBatchedTokens, maxNumSeqs } = config.limits;
     let budget = maxNumBatchedTokens - decode.count - (chunks.length > 0 ? replica.batch.prefillTokens : 0);
     let running = decode.count + chunks.length + (layerkv?.parking.reloading.length ?? 0);
@@ -90,18 +91,27 @@ export class ChunkedScheduler {
         replica.refuse(request);
         continue;
       }
-      const tokens = Math.min(total, budget);
+      const growth = this.decodeGrowth();
+      const free = replica.freeLayerBlocks - growth;
+      prefix?.match(request, total, free / config.layers);
+      const cached = (prefix?.hitBlocks ?? 0) * config.limits.blockSizeTokens;
+      const tokens = Math.min(total - cached, budget);
       if (layerkv !== null) {
-        if (!layerkv.admit(request, total, this.decodeGrowth())) return;
+        if (!layerkv.admit(request, total, growth)) return;
       } else {
-        const blocks = replica.blocksOf(tokens);
-        const fitting = config.limits.reserveFullSequence === true ? replica.blocksOf(total) : blocks;
-        if (fitting * config.layers > replica.freeLayerBlocks - this.decodeGrowth()) return;
+        // What is found in use costs nothing, what is found free is taken out of the free blocks.
+        const found = prefix === null ? 0 : prefix.hitBlocks - prefix.hitFreeBlocks;
+        const blocks = replica.blocksOf(cached + tokens) - found;
+        const fitting = config.limits.reserveFullSequence === true ? replica.blocksOf(total) - found : blocks;
+        if (fitting * config.layers > free) return;
         replica.freeLayerBlocks -= blocks * config.layers;
+        prefix?.admit(request);
       }
       waiting.popFront();
       replica.markStart(request);
-      this.take(request, 0, tokens, total);
+      records.admittedTokens += total;
+      records.cachedTokens += cached;
+      this.take(request, cached, tokens, total);
       budget -= tokens;
       running += 1;
     }
@@ -118,6 +128,7 @@ export class ChunkedScheduler {
     if (chunks.length === 0) clearBatch(batch);
     addPrefill(batch, tokens, cached, last, config.cost.windowTokens);
     chunks.add(request, cached, tokens);
+    this.replica.prefix?.fill(request, cached + tokens);
     this.partial = last ? NONE : request;
     this.doneTokens = cached + tokens;
     this.totalTokens = total;
