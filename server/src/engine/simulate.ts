@@ -114,7 +114,7 @@ function createEngine(
 function prefixCache({ limits, poolBlocks }: ReplicaConfig, workload: Workload): PrefixCache {
   const { promptIds, inputTokens, count } = workload;
   const prompts = promptIds === null ? null : new PromptBlocks(promptIds, inputTokens, limits.blockSizeTokens);
-  return new PrefixCache(poolBlocks, limits.blockSizeTokens, count, prompts);
+  return new PrefixCache(poolBlocks, limits.blockSizeTokens, count, prompts, null);
 }
 
 function layerKvSetup(input: EngineInput, config: ReplicaConfig, records: Records, index: number): LayerKvSetup {

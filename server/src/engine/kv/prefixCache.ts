@@ -13,48 +13,57 @@
  * from its front, and is forgotten before the next look.
  */
 import type { PromptBlocks } from '../workload/promptBlocks.ts';
-import { FreeQueue } from './freeQueue.ts';
+import { BlockQueue, doubled } from './blockQueue.ts';
+import type { HostTier } from './hostTier.ts';
 
 const NONE = -1;
 
 export class PrefixCache {
-  /** Of the last `match`: blocks found, and how many of them are free. */
+  /** Of the last `match`: blocks found on the GPU, how many of them are free, and blocks behind them on the host. */
   hitBlocks = 0;
   hitFreeBlocks = 0;
+  hostHitBlocks = 0;
 
-  private readonly queue = new FreeQueue();
+  readonly host: HostTier | null;
+  private readonly free: BlockQueue;
   private readonly prompts: PromptBlocks | null;
+  private readonly poolBlocks: number;
   private readonly blockSize: number;
-  /** By content: the oldest copy. By copy: the next one, what it holds, and how many requests use it. */
+  /** By content: the oldest copy. By copy: the next one, and how many requests use it. */
   private readonly oldest: Int32Array;
   private younger = new Int32Array(64);
-  private content = new Int32Array(64);
   private users = new Int32Array(64);
-  /** By run: the request that may come back for it. */
-  private owner = new Int32Array(64);
-  /** By request: copies it uses, from the head of its prompt; its run in the queue, and the full blocks of that. */
+  /** By request: copies it uses, from the head of its prompt, and the full blocks of its own run in the queue. */
   private readonly used: (Int32Array | undefined)[] = [];
   private readonly usedCount: Int32Array;
-  private readonly run: Int32Array;
-  private readonly runFull: Int32Array;
+  private readonly ownFull: Int32Array;
+  private readonly forget = (copy: number): void => this.forgetCopy(copy);
 
   /** @param prompts what prompts have in common, null for nothing. */
-  constructor(poolBlocks: number, blockSizeTokens: number, requests: number, prompts: PromptBlocks | null) {
+  constructor(
+    poolBlocks: number,
+    blockSizeTokens: number,
+    requests: number,
+    prompts: PromptBlocks | null,
+    host: HostTier | null,
+  ) {
     this.prompts = prompts;
+    this.host = host;
+    this.poolBlocks = poolBlocks;
     this.blockSize = blockSizeTokens;
     this.oldest = new Int32Array(prompts?.contents ?? 0).fill(NONE);
     this.usedCount = new Int32Array(requests);
-    this.run = new Int32Array(requests).fill(NONE);
-    this.runFull = new Int32Array(requests);
-    this.giveBackRun(poolBlocks, NONE);
+    this.ownFull = new Int32Array(requests);
+    this.free = new BlockQueue(requests);
+    this.free.appendRun(poolBlocks, NONE);
   }
 
   /**
-   * Looks for the blocks of a waiting request of `tokens` tokens in all: sets `hitBlocks` and `hitFreeBlocks`.
+   * Looks for the blocks of a waiting request of `tokens` tokens in all: sets the `hit…` fields.
    * @param freeBlocks of the replica, less what running requests take in this step.
    */
   match(request: number, tokens: number, freeBlocks: number): void {
-    this.forgetTaken(freeBlocks);
+    this.free.shrinkTo(freeBlocks, this.forget);
     const most = Math.floor((tokens - 1) / this.blockSize);
     const shared = this.sharedOf(request);
     const end = Math.min(most, shared);
@@ -66,41 +75,44 @@ export class PrefixCache {
       if (this.users[copy] === 0) free += 1;
     }
     if (hits === shared) {
-      const own = this.ownHits(request);
+      // Its run is eaten from the tail, where a block that was not full may be.
+      const own = Math.min(this.free.runBlocks(request), this.ownFull[request]!);
       hits += own;
       free += own;
     }
     this.hitBlocks = hits;
     this.hitFreeBlocks = free;
+    this.hostHitBlocks = this.host === null ? 0 : this.matchHost(this.host, request, hits, end) - hits;
   }
 
-  /** The request that `match` was last asked for starts with what was found. */
+  /** The request that `match` was last asked for starts with what was found; blocks from the host are on their way. */
   admit(request: number): void {
-    const shared = Math.min(this.hitBlocks, this.sharedOf(request));
+    const all = this.sharedOf(request);
+    const shared = Math.min(this.hitBlocks, all);
     for (let block = 0; block < shared; block++) {
       const copy = this.oldest[this.prompts!.contentOf(request, block)]!;
-      if (this.users[copy] === 0) this.queue.take(copy, 1);
+      if (this.users[copy] === 0) this.free.take(copy);
       this.use(request, copy);
     }
-    const run = this.run[request]!;
-    if (run === NONE) return;
-    if (this.queue.take(run, this.hitBlocks - shared)) this.queue.destroy(run);
-    else this.owner[run] = NONE;
-    this.run[request] = NONE;
+    this.free.takeRun(request, this.hitBlocks - shared);
+    if (this.host === null) return;
+    const loaded = Math.min(this.hitBlocks + this.hostHitBlocks, all);
+    for (let block = shared; block < loaded; block++) this.use(request, this.createCopy(request, block));
+    this.host.start(request);
+  }
+
+  /** Blocks from the host have come: those behind the first `from` are known from now on. */
+  loaded(request: number, from: number): void {
+    const used = this.used[request];
+    for (let block = from; block < this.usedCount[request]!; block++) this.enlist(used![block]!);
   }
 
   /** The first `tokens` tokens of a request are computed with the step being scheduled: its full blocks become known. */
   fill(request: number, tokens: number): void {
     const full = Math.min(Math.floor(tokens / this.blockSize), this.sharedOf(request));
     for (let block = this.usedCount[request]!; block < full; block++) {
-      const content = this.prompts!.contentOf(request, block);
-      const copy = this.createPiece();
-      this.content[copy] = content;
-      this.younger[copy] = NONE;
-      this.users[copy] = 0;
-      const oldest = this.oldest[content]!;
-      if (oldest === NONE) this.oldest[content] = copy;
-      else this.younger[this.youngestFrom(oldest)] = copy;
+      const copy = this.createCopy(request, block);
+      this.enlist(copy);
       this.use(request, copy);
     }
   }
@@ -110,30 +122,36 @@ export class PrefixCache {
    * @param freeBlocks of the replica before. @returns blocks that are free by it.
    */
   release(request: number, kvTokens: number, returns: boolean, freeBlocks: number): number {
-    this.forgetTaken(freeBlocks);
+    const { free, host } = this;
+    free.shrinkTo(freeBlocks, this.forget);
     const shared = this.usedCount[request]!;
     const own = Math.ceil(kvTokens / this.blockSize) - shared;
-    const ownFull = Math.floor(kvTokens / this.blockSize) - this.sharedOf(request);
+    const ownFull = Math.max(0, Math.floor(kvTokens / this.blockSize) - this.sharedOf(request));
     let freed = own;
-    if (own > 0) this.giveBackRun(own, returns && ownFull > 0 ? request : NONE);
-    this.runFull[request] = ownFull;
+    free.appendRun(own, returns && ownFull > 0 ? request : NONE);
+    host?.dropOwn(request, ownFull, returns);
+    this.ownFull[request] = ownFull;
     const used = this.used[request];
     for (let block = shared - 1; block >= 0; block--) {
       const copy = used![block]!;
+      host?.drop(free.contentOf(copy));
       this.users[copy]! -= 1;
       if (this.users[copy]! > 0) continue;
-      this.queue.append(copy, 1);
+      free.append(copy);
       freed += 1;
     }
     this.used[request] = undefined;
     this.usedCount[request] = 0;
+    host?.makeRoom(this.poolBlocks - freeBlocks - freed);
     return freed;
   }
 
-  /** Own full blocks that a preempted request finds again: its run is eaten from the tail, where a partial block may be. */
-  private ownHits(request: number): number {
-    const run = this.run[request]!;
-    return run === NONE ? 0 : Math.min(this.queue.sizeOf(run), this.runFull[request]!);
+  /** Blocks of a waiting request that are on one of both sides, from the head on; `hits` of them are on the GPU. */
+  private matchHost(host: HostTier, request: number, hits: number, end: number): number {
+    const shared = this.sharedOf(request);
+    let found = hits;
+    while (found < end && host.has(this.prompts!.contentOf(request, found))) found += 1;
+    return found < shared ? found : Math.max(found, shared + host.ownBlocks(request));
   }
 
   private sharedOf(request: number): number {
@@ -145,36 +163,33 @@ export class PrefixCache {
     this.used[request] = used;
     used[this.usedCount[request]!++] = copy;
     this.users[copy]! += 1;
+    this.host?.use(this.free.contentOf(copy));
   }
 
-  private giveBackRun(blocks: number, owner: number): void {
-    const { queue } = this;
-    const back = queue.back();
-    if (owner === NONE && back !== NONE && this.content[back] === NONE && this.owner[back] === NONE) {
-      queue.extend(back, blocks);
+  private createCopy(request: number, block: number): number {
+    const copy = this.free.create(this.prompts!.contentOf(request, block));
+    while (copy >= this.users.length) {
+      this.younger = doubled(this.younger);
+      this.users = doubled(this.users);
+    }
+    this.younger[copy] = NONE;
+    this.users[copy] = 0;
+    return copy;
+  }
+
+  private enlist(copy: number): void {
+    const content = this.free.contentOf(copy);
+    let older = this.oldest[content]!;
+    if (older === NONE) {
+      this.oldest[content] = copy;
       return;
     }
-    const run = this.createPiece();
-    this.content[run] = NONE;
-    this.owner[run] = owner;
-    if (owner !== NONE) this.run[owner] = run;
-    queue.append(run, blocks);
-  }
-
-  /** Blocks that were handed out since the last look hold something else now. */
-  private forgetTaken(freeBlocks: number): void {
-    const { queue } = this;
-    while (queue.blocks > freeBlocks) {
-      const piece = queue.front();
-      if (!queue.take(piece, Math.min(queue.sizeOf(piece), queue.blocks - freeBlocks))) continue;
-      if (this.content[piece] !== NONE) this.forgetCopy(piece);
-      else if (this.owner[piece] !== NONE) this.run[this.owner[piece]!] = NONE;
-      queue.destroy(piece);
-    }
+    while (this.younger[older] !== NONE) older = this.younger[older]!;
+    this.younger[older] = copy;
   }
 
   private forgetCopy(copy: number): void {
-    const content = this.content[copy]!;
+    const content = this.free.contentOf(copy);
     let older = this.oldest[content]!;
     if (older === copy) {
       this.oldest[content] = this.younger[copy]!;
@@ -183,27 +198,4 @@ export class PrefixCache {
     while (this.younger[older] !== copy) older = this.younger[older]!;
     this.younger[older] = this.younger[copy]!;
   }
-
-  private youngestFrom(copy: number): number {
-    let youngest = copy;
-    while (this.younger[youngest] !== NONE) youngest = this.younger[youngest]!;
-    return youngest;
-  }
-
-  private createPiece(): number {
-    const piece = this.queue.create();
-    if (piece === this.content.length) {
-      this.younger = doubled(this.younger);
-      this.content = doubled(this.content);
-      this.users = doubled(this.users);
-      this.owner = doubled(this.owner);
-    }
-    return piece;
-  }
-}
-
-function doubled(column: Int32Array): Int32Array<ArrayBuffer> {
-  const copy = new Int32Array(column.length * 2);
-  copy.set(column);
-  return copy;
 }
