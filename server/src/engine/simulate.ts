@@ -2,6 +2,7 @@
 import { linearCost } from './cost/linear.ts';
 import { rooflineCost } from './cost/roofline.ts';
 import type { CostModel } from './cost/types.ts';
+import { HostTier } from './kv/hostTier.ts';
 import { linkLaw } from './kv/link.ts';
 import { PrefixCache } from './kv/prefixCache.ts';
 import { prefillEstimate } from './kv/retention.ts';
@@ -56,6 +57,9 @@ export function simulate(input: EngineInput, options: SimulateOptions = {}): Run
   if (recording !== null) for (const { replica } of engines) replica.recorder = new Recorder(recording, replica);
   if (workload.closedConcurrency === null) runOpen(engines, records, input.routing);
   else runClosed(engines, records, workload.closedConcurrency);
+  const blockBytes = memoryModel(input).kvBytesPerToken * input.limits.blockSizeTokens;
+  for (const { replica } of engines)
+    records.deviceToHostBytes += (replica.prefix?.host?.storedBlocks ?? 0) * blockBytes;
   const lost = records.count - records.finished - records.refused;
   if (lost !== 0) throw new Error(`the engine lost ${lost} requests`);
   return { workload, records, makespanS: makespan(records), recording };
@@ -83,6 +87,17 @@ export function prefixCachingApplies(
   return input.prefixCaching === true && input.scheduler === 'v1' && !layerKv;
 }
 
+/** Whether a host tier stands behind the prefix cache. */
+export function hostTierApplies(input: EngineInput): boolean {
+  return prefixCachingApplies(input) && input.hostLinkBytesPerS > 0 && hostTierBlocks(input) > 0;
+}
+
+/** Blocks of one data-parallel rank's host tier, each spanning all layers. */
+export function hostTierBlocks(input: EngineInput): number {
+  const bytes = (input.kvOffload?.hostPoolBytes ?? 0) / input.parallelism.data;
+  return Math.floor(bytes / (memoryModel(input).kvBytesPerToken * input.limits.blockSizeTokens));
+}
+
 function createEngine(
   input: EngineInput,
   cost: CostModel,
@@ -105,16 +120,19 @@ function createEngine(
     config,
     records,
     acts ? layerKvSetup(input, config, records, index) : null,
-    prefixCachingApplies(input) ? prefixCache(config, workload) : null,
+    prefixCachingApplies(input) ? prefixCache(input, config, workload) : null,
+    hostTierApplies(input) ? linkLaw(input, null) : null,
   );
   const scheduler = v0 ? new PrefillFirstScheduler(replica) : new ChunkedScheduler(replica);
   return { replica, run: (untilS) => scheduler.run(untilS) };
 }
 
-function prefixCache({ limits, poolBlocks }: ReplicaConfig, workload: Workload): PrefixCache {
+function prefixCache(input: EngineInput, { limits, poolBlocks }: ReplicaConfig, workload: Workload): PrefixCache {
   const { promptIds, inputTokens, count } = workload;
-  const prompts = promptIds === null ? null : new PromptBlocks(promptIds, inputTokens, limits.blockSizeTokens);
-  return new PrefixCache(poolBlocks, limits.blockSizeTokens, count, prompts, null);
+  const { blockSizeTokens } = limits;
+  const prompts = promptIds === null ? null : new PromptBlocks(promptIds, inputTokens, blockSizeTokens);
+  const host = hostTierApplies(input) ? new HostTier(hostTierBlocks(input), count, prompts?.contents ?? 0) : null;
+  return new PrefixCache(poolBlocks, blockSizeTokens, count, prompts, host);
 }
 
 function layerKvSetup(input: EngineInput, config: ReplicaConfig, records: Records, index: number): LayerKvSetup {

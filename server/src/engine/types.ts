@@ -218,6 +218,8 @@ export interface EngineInput {
   readonly asyncScheduling: boolean;
   /** v1 finds KV of equal prompt beginnings again (vLLM: enable_prefix_caching). Absent: false. */
   readonly prefixCaching?: boolean;
+  /** Host memory behind the prefix cache, bytes per replica, summed over ranks (OffloadingConnector). Absent: none. */
+  readonly kvOffload?: { readonly hostPoolBytes: number };
   readonly layerkv: LayerKvOptions;
   readonly slo: Slo;
   readonly cost: { readonly kind: 'roofline' } | { readonly kind: 'linear'; readonly linear: LinearCost };

@@ -26,6 +26,7 @@ export function checkAgainstReference(input: EngineInput): void {
   }
   if (reference.cachedTokens !== undefined) {
     assert.equal(records.cachedTokens, reference.cachedTokens, 'tokens found on the GPU');
+    assert.equal(records.loadedTokens, reference.loadedTokens, 'tokens loaded from the host');
   }
   assert.equal(records.preemptions, reference.preemptions, 'preemptions');
   assert.equal(records.refused, reference.refused, 'refused');

@@ -51,14 +51,16 @@ export const prefixInput: fc.Arbitrary<EngineInput> = fc
       tokens: fc.integer({ min: 0, max: 60 }),
       share: fc.constantFrom(0, 0.3, 0.7, 1),
     }),
+    hostBytes: fc.constantFrom(null, 0, 1e4, 3e4, 1e5, 1e9),
     trace: fc.option(conversations, { freq: 2 }),
   })
-  .map(({ input, prefixCaching, plain, sharedPrefix, trace }): EngineInput => {
+  .map(({ input, prefixCaching, plain, sharedPrefix, hostBytes, trace }): EngineInput => {
     const source = trace === null ? input.workload.source : ({ kind: 'trace', trace } as const);
     return {
       ...input,
       ...(plain ? { scheduler: 'v1', policy: 'vllm' } : {}),
       prefixCaching,
+      ...(hostBytes === null ? {} : { kvOffload: { hostPoolBytes: hostBytes } }),
       workload: { ...input.workload, source, sharedPrefix },
     };
   });

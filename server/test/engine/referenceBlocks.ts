@@ -1,4 +1,4 @@
-/** vLLM v1's block pool as it is: every block an object, every free block in a list, every content a text. */
+/** vLLM v1's block pool, and the host tier: every block an object, free ones in a list, every content a text. */
 
 export interface ReferenceBlock {
   /** All tokens from the sequence's beginning to this block's end; null while it is not full. */
@@ -57,5 +57,37 @@ export class ReferenceBlocks {
       block.users -= 1;
       if (block.users === 0) this.free.push(block);
     }
+  }
+}
+
+/** The host tier: what it holds of contents that nobody uses, the oldest first, and how many use the others. */
+export class ReferenceHost {
+  stored = 0;
+  private unused: string[] = [];
+  private readonly users = new Map<string, number>();
+  private readonly blocks: number;
+
+  constructor(blocks: number) {
+    this.blocks = blocks;
+  }
+
+  has(content: string): boolean {
+    return (this.users.get(content) ?? 0) > 0 || this.unused.includes(content);
+  }
+
+  use(content: string): void {
+    if (!this.has(content)) this.stored += 1;
+    this.unused = this.unused.filter((other) => other !== content);
+    this.users.set(content, (this.users.get(content) ?? 0) + 1);
+  }
+
+  /** Tail first; then there has to be room beside copies of what is in use on the GPU. */
+  drop(contents: readonly string[], blocksInUse: number): void {
+    for (const content of contents.toReversed()) {
+      const users = this.users.get(content)! - 1;
+      this.users.set(content, users);
+      if (users === 0) this.unused.push(content);
+    }
+    while (this.unused.length > Math.max(0, this.blocks - blocksInUse)) this.unused.shift();
   }
 }

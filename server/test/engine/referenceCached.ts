@@ -1,13 +1,14 @@
 /**
- * vLLM v1 with prefix caching, written down as plainly as `reference.ts` and apart from it: the scheduler's two loops in
+ * vLLM v1 with prefix caching and a host tier, written down as plainly as `reference.ts` and apart from it: the scheduler's two loops in
  * vLLM's own order (vllm/v1/core/sched/scheduler.py, `schedule`), blocks as objects, tokens as texts.
  */
 import { addPrefill, type CostModel, emptyBatch } from '../../src/engine/cost/types.ts';
+import { type LinkLaw, linkLaw } from '../../src/engine/kv/link.ts';
 import { memoryModel } from '../../src/engine/memory.ts';
-import { costModel } from '../../src/engine/simulate.ts';
+import { costModel, hostTierApplies, hostTierBlocks } from '../../src/engine/simulate.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
 import { drawWorkload, type Workload } from '../../src/engine/workload/workload.ts';
-import { type ReferenceBlock, ReferenceBlocks } from './referenceBlocks.ts';
+import { type ReferenceBlock, ReferenceBlocks, ReferenceHost } from './referenceBlocks.ts';
 import { NS, type ReferenceRun } from './referenceState.ts';
 
 interface CachedRequest {
@@ -21,6 +22,9 @@ interface CachedRequest {
   /** In its prefill, or again in one, until all its tokens are computed. */
   prefilling: boolean;
   table: ReferenceBlock[];
+  /** Contents of its full blocks. */
+  full: string[];
+  loadEndS: number;
   prefillStartS: number;
   firstTokenS: number;
   finishS: number;
@@ -32,10 +36,16 @@ export class CachedReference {
   private readonly workload: Workload;
   private readonly requests: CachedRequest[];
   private readonly blocks: ReferenceBlocks;
+  private readonly host: ReferenceHost | null;
+  private readonly link: LinkLaw;
   private readonly pool: number;
   private clock = 0;
   private waiting: CachedRequest[] = [];
   private running: CachedRequest[] = [];
+  private loading: CachedRequest[] = [];
+  private ready: CachedRequest[] = [];
+  private linkFreeS = 0;
+  private loadedTokens = 0;
   private nextArrival = 0;
   private preemptions = 0;
   private refused = 0;
@@ -46,6 +56,8 @@ export class CachedReference {
     this.cost = costModel(input);
     this.pool = memoryModel(input).gpuBlocks - 1;
     this.blocks = new ReferenceBlocks(this.pool);
+    this.host = hostTierApplies(input) ? new ReferenceHost(hostTierBlocks(input)) : null;
+    this.link = linkLaw(input, null);
     this.workload = drawWorkload(input.workload, input.limits.maxModelLenTokens);
     const { arrivalS, inputTokens, outputTokens, count } = this.workload;
     this.requests = Array.from({ length: count }, (_, id) => ({
@@ -58,6 +70,8 @@ export class CachedReference {
       scheduled: 0,
       prefilling: false,
       table: [],
+      full: [],
+      loadEndS: 0,
       prefillStartS: Number.NaN,
       firstTokenS: Number.NaN,
       finishS: Number.NaN,
@@ -68,12 +82,26 @@ export class CachedReference {
     for (;;) {
       this.takeArrivals();
       if (this.step()) continue;
+      if (this.loading.length === 0 && this.ready.length > 0) {
+        this.preempt(this.ready.pop()!);
+        continue;
+      }
       const arrival = this.workload.open ? this.requests[this.nextArrival]?.arrivalS : undefined;
-      if (arrival === undefined) break;
-      this.clock = Math.max(this.clock, arrival);
+      const next = Math.min(arrival ?? Number.POSITIVE_INFINITY, this.loading[0]?.loadEndS ?? Number.POSITIVE_INFINITY);
+      if (next === Number.POSITIVE_INFINITY) break;
+      this.clock = Math.max(this.clock, next);
     }
-    const { requests, preemptions, refused, cachedTokens } = this;
-    return { requests, preemptions, refused, cachedTokens, deviceToHostBytes: 0, hostToDeviceBytes: 0 };
+    const { requests, preemptions, refused, cachedTokens, loadedTokens } = this;
+    const { kvBytesPerToken } = memoryModel(this.input);
+    return {
+      requests,
+      preemptions,
+      refused,
+      cachedTokens,
+      loadedTokens,
+      deviceToHostBytes: (this.host?.stored ?? 0) * this.input.limits.blockSizeTokens * kvBytesPerToken,
+      hostToDeviceBytes: loadedTokens * kvBytesPerToken,
+    };
   }
 
   private takeArrivals(): void {
@@ -96,6 +124,7 @@ export class CachedReference {
 
   /** One iteration. False when nothing could be scheduled. */
   private step(): boolean {
+    this.completeLoads();
     let budget = this.input.limits.maxNumBatchedTokens;
     let preempted = false;
     const scheduled: CachedRequest[] = [];
@@ -111,7 +140,20 @@ export class CachedReference {
       scheduled.push(r);
       budget -= tokens;
     }
-    while (!preempted && this.waiting.length > 0 && budget > 0) {
+    let full = preempted;
+    while (!full && this.ready.length > 0 && budget > 0 && this.running.length < this.input.limits.maxNumSeqs) {
+      const head = this.ready[0]!;
+      const total = head.input + head.produced;
+      const tokens = Math.min(total - head.computed, budget);
+      full = !this.fits(head.computed + tokens, total, head.table.length);
+      if (full) break;
+      this.ready.shift();
+      this.schedule(head, tokens);
+      this.running.push(head);
+      scheduled.push(head);
+      budget -= tokens;
+    }
+    while (!full && this.waiting.length > 0 && budget > 0) {
       if (this.running.length === this.input.limits.maxNumSeqs) break;
       const head = this.waiting[0]!;
       const total = head.input + head.produced;
@@ -121,12 +163,15 @@ export class CachedReference {
         this.takeArrivals();
         continue;
       }
-      const found = this.blocks.find(this.contents(head, total - 1));
+      const contents = this.contents(head, total - 1);
+      const found = this.blocks.find(contents);
       const cached = found.length * this.input.limits.blockSizeTokens;
-      const tokens = Math.min(total - cached, budget);
-      const room = this.input.limits.reserveFullSequence === true ? total : cached + tokens;
+      let known = found.length;
+      while (known < contents.length && this.host?.has(contents[known]!) === true) known += 1;
+      const loaded = known * this.input.limits.blockSizeTokens - cached;
+      const tokens = loaded > 0 ? loaded : Math.min(total - cached, budget);
       const touched = found.filter((block) => block.users === 0).length;
-      if (this.blocksOf(room) - found.length + touched > this.blocks.free.length) break;
+      if (!this.fits(cached + tokens, total, found.length - touched)) break;
       this.waiting.shift();
       for (const block of found) this.blocks.touch(block);
       head.table = found;
@@ -134,6 +179,10 @@ export class CachedReference {
       head.prefilling = true;
       this.cachedTokens += cached;
       if (Number.isNaN(head.prefillStartS)) head.prefillStartS = Math.max(this.clock, head.arrivalS);
+      if (loaded > 0) {
+        this.load(head, loaded);
+        continue;
+      }
       this.schedule(head, tokens);
       this.running.push(head);
       scheduled.push(head);
@@ -144,6 +193,48 @@ export class CachedReference {
     return true;
   }
 
+  /** Whether a waiting sequence's first `tokens` tokens find blocks, `held` of them free of charge. */
+  private fits(tokens: number, total: number, held: number): boolean {
+    const room = this.input.limits.reserveFullSequence === true ? total : tokens;
+    return this.blocksOf(room) - held <= this.blocks.free.length;
+  }
+
+  private completeLoads(): void {
+    while (this.loading.length > 0 && this.loading[0]!.loadEndS <= this.clock + NS) {
+      const r = this.loading.shift()!;
+      r.full.forEach((content, k) => {
+        this.blocks.name(r.table[k]!, content);
+      });
+      this.ready.push(r);
+    }
+  }
+
+  private load(r: CachedRequest, tokens: number): void {
+    const blocks = this.missing(r, tokens);
+    for (let k = 0; k < blocks; k++) r.table.push(this.blocks.take());
+    r.computed += tokens;
+    this.fill(r, r.computed);
+    this.loadedTokens += tokens;
+    this.linkFreeS = Math.max(this.linkFreeS, this.clock) + this.link.streamS(tokens * this.input.model.layers, blocks);
+    r.loadEndS = this.linkFreeS;
+    this.loading.push(r);
+  }
+
+  /** Its first `tokens` tokens have their KV on the GPU, or will have it by the end of what is under way. */
+  private fill(r: CachedRequest, tokens: number): void {
+    for (const content of this.contents(r, tokens).slice(r.full.length)) {
+      r.full.push(content);
+      this.host?.use(content);
+    }
+  }
+
+  private letGo(r: CachedRequest): void {
+    this.blocks.release(r.table);
+    this.host?.drop(r.full, this.pool - this.blocks.free.length);
+    r.table = [];
+    r.full = [];
+  }
+
   private missing(r: CachedRequest, tokens: number): number {
     return this.blocksOf(r.computed + tokens) - r.table.length;
   }
@@ -151,14 +242,14 @@ export class CachedReference {
   private schedule(r: CachedRequest, tokens: number): void {
     for (let need = this.missing(r, tokens); need > 0; need--) r.table.push(this.blocks.take());
     r.scheduled = tokens;
-    this.contents(r, r.computed + tokens).forEach((content, k) => {
+    this.fill(r, r.computed + tokens);
+    r.full.forEach((content, k) => {
       this.blocks.name(r.table[k]!, content);
     });
   }
 
   private preempt(r: CachedRequest): void {
-    this.blocks.release(r.table);
-    r.table = [];
+    this.letGo(r);
     r.computed = 0;
     this.preemptions += 1;
     this.waiting.unshift(r);
@@ -178,7 +269,9 @@ export class CachedReference {
       if (Number.isFinite(window)) batch.decodeWindowTokens += Math.min(r.computed + 1, window);
     }
     this.clock += this.cost.stepS(batch);
-    for (const r of scheduled) {
+    // Requests that decode and are done leave in the order in which they came.
+    const decodes = scheduled.filter((r) => !r.prefilling).sort((a, b) => a.id - b.id);
+    for (const r of [...decodes, ...scheduled.filter((other) => other.prefilling)]) {
       r.computed += r.scheduled;
       if (r.computed < r.input + r.produced) continue;
       r.prefilling = false;
@@ -187,7 +280,7 @@ export class CachedReference {
       if (r.produced < r.output) continue;
       r.finishS = this.clock;
       this.running = this.running.filter((other) => other !== r);
-      this.blocks.release(r.table);
+      this.letGo(r);
     }
   }
 

@@ -68,7 +68,8 @@ export class HostTier {
 
   /** A request lets go of its own full blocks; called before `drop`. @param returns whether it will ask for them again. */
   dropOwn(request: number, blocks: number, returns: boolean): void {
-    this.storedBlocks += Math.max(0, blocks - this.ownAtStart[request]!);
+    this.storedBlocks += blocks - this.ownAtStart[request]!;
+    this.ownAtStart[request] = 0;
     this.unused.appendRun(blocks, returns ? request : NONE);
   }
 

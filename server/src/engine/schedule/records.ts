@@ -22,6 +22,8 @@ export class Records {
   admittedTokens = 0;
   /** Those of them whose KV the prefix cache had on the GPU. */
   cachedTokens = 0;
+  /** And those that came from the host tier. */
+  loadedTokens = 0;
 
   constructor(arrivalS: Float64Array, inputTokens: Int32Array, outputTokens: Int32Array) {
     const count = arrivalS.length;

@@ -4,10 +4,12 @@
  * LayerKV policy (`layerkv.ts`) decides where KV lives and who may enter.
  */
 import { type CostModel, type DecodeLaw, emptyBatch, type StepBatch } from '../cost/types.ts';
+import type { LinkLaw } from '../kv/link.ts';
 import type { PrefixCache } from '../kv/prefixCache.ts';
 import type { EngineLimits } from '../types.ts';
 import { Chunks } from './chunks.ts';
 import { DecodeBatch } from './decodeBatch.ts';
+import { HostLoads } from './hostLoads.ts';
 import { LayerKv, type LayerKvConfig } from './layerkv.ts';
 import type { LengthPredictor } from './predictor.ts';
 import { RequestQueue } from './queue.ts';
@@ -48,8 +50,9 @@ export class Replica {
   readonly waiting = new RequestQueue();
   readonly decode: DecodeBatch;
   readonly layerkv: LayerKv | null;
-  /** What free and used blocks hold, where the engine looks for it (v1). */
+  /** What free and used blocks hold, where the engine looks for it (v1), and what comes from the host behind it. */
   readonly prefix: PrefixCache | null;
+  readonly loads: HostLoads | null;
   /** Free layer-blocks: a block of one layer. A whole block is `layers` of them. */
   freeLayerBlocks: number;
   readonly poolLayerBlocks: number;
@@ -67,7 +70,14 @@ export class Replica {
 
   private readonly laws: (DecodeLaw | undefined)[] = [];
 
-  constructor(config: ReplicaConfig, records: Records, policy: LayerKvSetup | null, prefix: PrefixCache | null = null) {
+  /** @param hostLink over which the prefix cache's host tier loads, where it has one. */
+  constructor(
+    config: ReplicaConfig,
+    records: Records,
+    policy: LayerKvSetup | null,
+    prefix: PrefixCache | null = null,
+    hostLink: LinkLaw | null = null,
+  ) {
     this.config = config;
     this.records = records;
     this.poolLayerBlocks = config.poolBlocks * config.layers;
@@ -75,6 +85,7 @@ export class Replica {
     this.decode = new DecodeBatch(records.count, config.limits.blockSizeTokens, config.cost.windowTokens);
     this.layerkv = policy === null ? null : new LayerKv(policy.config, this, policy.predictor);
     this.prefix = prefix;
+    this.loads = prefix === null || hostLink === null ? null : new HostLoads(this, prefix, hostLink);
   }
 
   /** A request arrives: it waits, or is refused as vLLM's front end refuses prompts that leave no room for a token. */
@@ -92,7 +103,8 @@ export class Replica {
 
   /** Requests the engine has in hand, for routing. */
   load(): number {
-    return this.waiting.length + this.decode.count + this.inPrefill + (this.layerkv?.parking.count ?? 0);
+    const aside = (this.layerkv?.parking.count ?? 0) + (this.loads?.count ?? 0);
+    return this.waiting.length + this.decode.count + this.inPrefill + aside;
   }
 
   blocksOf(tokens: number): number {
@@ -224,7 +236,8 @@ export class Replica {
       decode.stepsForGpuBlocks(this.freeLayerBlocks),
       layerkv === null ? Number.POSITIVE_INFINITY : decode.stepsForHostBlocks(layerkv.holdings.hostFree),
     );
-    const horizonS = layerkv === null ? untilS : Math.min(untilS, layerkv.parking.nextEventS());
+    const transferS = layerkv?.parking.nextEventS() ?? this.loads?.nextEventS() ?? Number.POSITIVE_INFINITY;
+    const horizonS = Math.min(untilS, transferS);
     const budgetS = horizonS - SIMULTANEOUS_S - this.clockS;
     if (runS(baseS, growthS, steps) >= budgetS) steps = stepsUntil(baseS, growthS, budgetS, steps);
     const durationS = runS(baseS, growthS, steps);
