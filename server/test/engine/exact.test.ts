@@ -4,19 +4,8 @@ import { Parking } from '../../src/engine/schedule/parking.ts';
 import { SloGate } from '../../src/engine/schedule/sloGate.ts';
 import { simulate } from '../../src/engine/simulate.ts';
 import { checkAgainstReference } from './checkAgainstReference.ts';
+import { count } from './countCalls.ts';
 import { figureOneInput, hostileInput } from './inputs.ts';
-
-/** Looks at what a method returns, until undone. */
-function count<T extends object>(prototype: T, name: keyof T & string, look: (result: unknown) => void): () => void {
-  const original = prototype[name] as (...args: unknown[]) => unknown;
-  const watched = function (this: unknown, ...args: unknown[]): unknown {
-    const result = original.apply(this, args);
-    look(result);
-    return result;
-  };
-  Object.assign(prototype, { [name]: watched });
-  return () => Object.assign(prototype, { [name]: original });
-}
 
 /** Plans per property run; raise it with FUZZ_RUNS for a long hunt. */
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 1500);

@@ -119,7 +119,7 @@ export class PrefixCache {
 
   /**
    * A request gives up its blocks, tail first. @param returns whether it will ask for them again.
-   * @param freeBlocks of the replica before. @returns blocks that are free by it.
+   * @param freeBlocks of the replica before, less what running requests have taken in this step. @returns blocks that are free by it.
    */
   release(request: number, kvTokens: number, returns: boolean, freeBlocks: number): number {
     const { free, host } = this;

@@ -190,14 +190,17 @@ export class Replica {
     this.waiting.pushFront(request);
   }
 
-  /** @param returns whether the request will be computed again. */
+  /** @param returns whether the request will be computed again: it is preempted after others have grown in this step. */
   private giveUpKv(request: number, kvTokens: number, returns: boolean): void {
-    if (this.layerkv !== null) {
-      this.layerkv.release(request, kvTokens);
+    const { layerkv, prefix, decode, config } = this;
+    if (layerkv !== null) {
+      layerkv.release(request, kvTokens);
       return;
     }
-    const blocks = this.prefix?.release(request, kvTokens, returns, this.freeBlocks()) ?? this.blocksOf(kvTokens);
-    this.freeLayerBlocks += blocks * this.config.layers;
+    const grown = returns ? Math.min(decode.gpuBlocksForNextStep(), this.freeLayerBlocks) : 0;
+    const free = (this.freeLayerBlocks - grown) / config.layers;
+    const blocks = prefix?.release(request, kvTokens, returns, free) ?? this.blocksOf(kvTokens);
+    this.freeLayerBlocks += blocks * config.layers;
   }
 
   /**
