@@ -15,6 +15,7 @@ import type { LengthPredictor } from './predictor.ts';
 import { RequestQueue } from './queue.ts';
 import type { Recorder } from './recorder.ts';
 import type { Records } from './records.ts';
+import { runS, stepsUntil } from './runOfSteps.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
 
 export interface ReplicaConfig {
@@ -326,22 +327,4 @@ export class Replica {
     this.laws[seqs] = law;
     return law;
   }
-}
-
-/** Seconds of `steps` steps whose durations grow linearly. */
-function runS(baseS: number, growthS: number, steps: number): number {
-  return steps * (baseS + (growthS * (steps - 1)) / 2);
-}
-
-/** Fewest steps, at least 1 and at most `most`, that take `budgetS`. */
-function stepsUntil(baseS: number, growthS: number, budgetS: number, most: number): number {
-  const linear = baseS - growthS / 2;
-  const root =
-    growthS > 0
-      ? (Math.sqrt(linear * linear + 2 * growthS * Math.max(0, budgetS)) - linear) / growthS
-      : budgetS / baseS;
-  let steps = Math.min(most, Math.max(1, Math.ceil(root)));
-  while (steps > 1 && runS(baseS, growthS, steps - 1) >= budgetS) steps -= 1;
-  while (steps < most && runS(baseS, growthS, steps) < budgetS) steps += 1;
-  return steps;
 }
