@@ -15,7 +15,7 @@ import type { LengthPredictor } from './predictor.ts';
 import { RequestQueue } from './queue.ts';
 import type { Recorder } from './recorder.ts';
 import type { Records } from './records.ts';
-import { runS, stepsUntil } from './runOfSteps.ts';
+import { type DecodeRun, runS, stepsUntil } from './runOfSteps.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
 
 export interface ReplicaConfig {
@@ -26,16 +26,6 @@ export interface ReplicaConfig {
   /** Blocks a prompt must leave free when it is admitted (v0's watermark). */
   readonly watermarkBlocks: number;
   readonly cost: CostModel;
-}
-
-/** A run of decode steps that last baseS, baseS + growthS, …; computing alone would take ownS, ownS + ownGrowthS, …. */
-interface DecodeRun {
-  readonly baseS: number;
-  readonly growthS: number;
-  readonly ownS: number;
-  readonly ownGrowthS: number;
-  /** Steps for which this is so. */
-  readonly holdsSteps: number;
 }
 
 /** What turns a replica's baseline into LayerKV. */

@@ -1,5 +1,15 @@
 /** Runs of steps whose durations grow linearly, summed in closed form. */
 
+/** A run of decode steps that last baseS, baseS + growthS, …; computing alone would take ownS, ownS + ownGrowthS, …. */
+export interface DecodeRun {
+  readonly baseS: number;
+  readonly growthS: number;
+  readonly ownS: number;
+  readonly ownGrowthS: number;
+  /** Steps for which this is so. */
+  readonly holdsSteps: number;
+}
+
 /** Seconds of `steps` steps whose durations grow linearly. */
 export function runS(baseS: number, growthS: number, steps: number): number {
   return steps * (baseS + (growthS * (steps - 1)) / 2);

@@ -33,7 +33,9 @@ export class PromptBlocks {
     this.source = source;
     this.inputTokens = inputTokens;
     this.blockSize = blockSizeTokens;
-    this.perId = Math.ceil(source.tokensPerId / blockSizeTokens);
+    let longest = 0;
+    for (const tokens of inputTokens) longest = Math.max(longest, tokens);
+    this.perId = Math.ceil(Math.min(source.tokensPerId, longest) / blockSizeTokens);
     let ids = 0;
     for (const id of source.ids) ids = Math.max(ids, id + 1);
     this.contents = ids * this.perId;
