@@ -35,26 +35,26 @@ describe('prefix caching', () => {
   });
 
   it('is hunted with plans that meet every corner', () => {
-    const met = { found: 0, foundAgain: 0, evicted: 0, preempted: 0, loaded: 0, loadedAgain: 0, knots: 0, fullIsl: 0 };
+    const met = { found: 0, foundAgain: 0, evicted: 0, preempted: 0, loaded: 0, loadedAgain: 0, waited: 0, fullIsl: 0 };
     let resumed = 0;
-    let dropped = 0;
+    let waited = 0;
     const undo = [
       count(BlockQueue.prototype, 'runBlocks', (blocks) => (resumed += Number(blocks) > 0 ? 1 : 0)),
-      count(HostLoads.prototype, 'wait', (waited) => (dropped += waited === true ? 1 : 0)),
+      count(HostLoads.prototype, 'wait', (found) => (waited += found === true ? 1 : 0)),
       count(BlockQueue.prototype, 'destroy', () => met.evicted++),
     ];
     try {
       for (const input of fc.sample(prefixInput, { numRuns: 3000, seed: 11 })) {
         if (!prefixCachingApplies(input)) continue;
         resumed = 0;
-        dropped = 0;
+        waited = 0;
         const { records, workload } = simulate(input);
         const alone = workload.promptIds === null;
         met.found += records.cachedTokens > 0 && !alone ? 1 : 0;
         met.foundAgain += records.cachedTokens > 0 && alone && resumed > 0 ? 1 : 0;
         met.loaded += records.loadedTokens > 0 && !alone ? 1 : 0;
         met.loadedAgain += records.loadedTokens > 0 && alone ? 1 : 0;
-        met.knots += dropped > 0 && records.loadedTokens > 0 ? 1 : 0;
+        met.waited += waited > 0 && records.loadedTokens > 0 ? 1 : 0;
         met.preempted += records.preemptions;
         met.fullIsl += input.limits.reserveFullSequence === true && records.cachedTokens > 0 ? 1 : 0;
       }
