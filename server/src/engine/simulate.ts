@@ -2,7 +2,9 @@
 import { linearCost } from './cost/linear.ts';
 import { rooflineCost } from './cost/roofline.ts';
 import type { CostModel } from './cost/types.ts';
+import { HostTier } from './kv/hostTier.ts';
 import { linkLaw } from './kv/link.ts';
+import { PrefixCache } from './kv/prefixCache.ts';
 import { prefillEstimate } from './kv/retention.ts';
 import { memoryModel } from './memory.ts';
 import { LengthPredictor } from './schedule/predictor.ts';
@@ -12,6 +14,7 @@ import { type LayerKvSetup, Replica, type ReplicaConfig } from './schedule/repli
 import { PrefillFirstScheduler } from './schedule/vllmV0.ts';
 import { ChunkedScheduler } from './schedule/vllmV1.ts';
 import type { EngineInput } from './types.ts';
+import { PromptBlocks } from './workload/promptBlocks.ts';
 import { createRandom } from './workload/random.ts';
 import { drawWorkload, type Workload } from './workload/workload.ts';
 
@@ -48,12 +51,15 @@ export function simulate(input: EngineInput, options: SimulateOptions = {}): Run
   const records = new Records(workload.arrivalS.slice(), workload.inputTokens, workload.outputTokens);
   const cost = costModel(input);
   const engines = Array.from({ length: Math.max(1, input.replicas * input.parallelism.data) }, (_, index) =>
-    createEngine(input, cost, records, index),
+    createEngine(input, cost, records, workload, index),
   );
   const recording = options.record === true ? createRecording() : null;
   if (recording !== null) for (const { replica } of engines) replica.recorder = new Recorder(recording, replica);
   if (workload.closedConcurrency === null) runOpen(engines, records, input.routing);
   else runClosed(engines, records, workload.closedConcurrency);
+  const blockBytes = memoryModel(input).kvBytesPerToken * input.limits.blockSizeTokens;
+  for (const { replica } of engines)
+    records.deviceToHostBytes += (replica.prefix?.host?.storedBlocks ?? 0) * blockBytes;
   const lost = records.count - records.finished - records.refused;
   if (lost !== 0) throw new Error(`the engine lost ${lost} requests`);
   return { workload, records, makespanS: makespan(records), recording };
@@ -69,7 +75,36 @@ export function layerKvCanAct(input: Pick<EngineInput, 'hostLinkBytesPerS' | 'la
   return input.hostLinkBytesPerS > 0 && input.layerkv.hostPoolBytes > 0;
 }
 
-function createEngine(input: EngineInput, cost: CostModel, records: Records, index: number): Engine {
+/**
+ * Whether prefix caching has an effect: v1 without LayerKV. v0 is simulated without it, as it was off by default there.
+ * Nothing is published on LayerKV with shared blocks, and one would need a rule for a prefix that some of its users
+ * have on the host, so LayerKV runs without it [D].
+ */
+export function prefixCachingApplies(
+  input: Pick<EngineInput, 'hostLinkBytesPerS' | 'layerkv' | 'prefixCaching' | 'scheduler' | 'policy'>,
+): boolean {
+  const layerKv = input.policy !== 'vllm' && layerKvCanAct(input);
+  return input.prefixCaching === true && input.scheduler === 'v1' && !layerKv;
+}
+
+/** Whether a host tier stands behind the prefix cache. */
+export function hostTierApplies(input: EngineInput): boolean {
+  return prefixCachingApplies(input) && input.hostLinkBytesPerS > 0 && hostTierBlocks(input) > 0;
+}
+
+/** Blocks of one data-parallel rank's host tier, each spanning all layers. */
+export function hostTierBlocks(input: EngineInput): number {
+  const bytes = (input.kvOffload?.hostPoolBytes ?? 0) / input.parallelism.data;
+  return Math.floor(bytes / (memoryModel(input).kvBytesPerToken * input.limits.blockSizeTokens));
+}
+
+function createEngine(
+  input: EngineInput,
+  cost: CostModel,
+  records: Records,
+  workload: Workload,
+  index: number,
+): Engine {
   const { gpuBlocks } = memoryModel(input);
   const v0 = input.scheduler === 'v0';
   const config: ReplicaConfig = {
@@ -81,9 +116,23 @@ function createEngine(input: EngineInput, cost: CostModel, records: Records, ind
     cost,
   };
   const acts = input.policy !== 'vllm' && layerKvCanAct(input);
-  const replica = new Replica(config, records, acts ? layerKvSetup(input, config, records, index) : null);
+  const replica = new Replica(
+    config,
+    records,
+    acts ? layerKvSetup(input, config, records, index) : null,
+    prefixCachingApplies(input) ? prefixCache(input, config, workload) : null,
+    hostTierApplies(input) ? linkLaw(input, null) : null,
+  );
   const scheduler = v0 ? new PrefillFirstScheduler(replica) : new ChunkedScheduler(replica);
   return { replica, run: (untilS) => scheduler.run(untilS) };
+}
+
+function prefixCache(input: EngineInput, { limits, poolBlocks }: ReplicaConfig, workload: Workload): PrefixCache {
+  const { promptIds, inputTokens, count } = workload;
+  const { blockSizeTokens } = limits;
+  const prompts = promptIds === null ? null : new PromptBlocks(promptIds, inputTokens, blockSizeTokens);
+  const host = hostTierApplies(input) ? new HostTier(hostTierBlocks(input), count, prompts?.contents ?? 0) : null;
+  return new PrefixCache(poolBlocks, blockSizeTokens, count, prompts, host);
 }
 
 function layerKvSetup(input: EngineInput, config: ReplicaConfig, records: Records, index: number): LayerKvSetup {

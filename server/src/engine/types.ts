@@ -156,6 +156,28 @@ export interface TraceColumns {
   readonly arrivalS: Float64Array;
   readonly inputTokens: Int32Array;
   readonly outputTokens: Int32Array;
+  /** Where the trace tells which prompts begin alike (Mooncake's `hash_ids`). */
+  readonly promptIds?: PromptIds;
+}
+
+/**
+ * What prompts have in common: each is a row of ids, one for every `tokensPerId` tokens. Equal ids mean equal tokens up to
+ * the id's end, as with Mooncake's chained `hash_ids` (512 tokens each; the last may be cut short by the prompt's end).
+ * Tokens without an id are nobody else's.
+ */
+export interface PromptIds {
+  readonly tokensPerId: number;
+  /** Request k's ids are `ids[starts[k]] … ids[starts[k + 1] − 1]`. */
+  readonly starts: Int32Array;
+  /** Small whole numbers from 0. */
+  readonly ids: Int32Array;
+}
+
+/** A share of the requests begin with the same tokens. */
+export interface SharedPrefix {
+  readonly tokens: number;
+  /** 0 … 1; who has the prefix is drawn for each request. */
+  readonly share: number;
 }
 
 export interface WorkloadSpec {
@@ -167,6 +189,8 @@ export interface WorkloadSpec {
         readonly output: LengthDistribution;
       }
     | { readonly kind: 'trace'; readonly trace: TraceColumns };
+  /** Absent: every prompt is its own. A trace with prompt ids needs none, and they go before it. */
+  readonly sharedPrefix?: SharedPrefix;
   readonly requests: number;
   readonly seed: number;
 }
@@ -192,6 +216,10 @@ export interface EngineInput {
   readonly numGpuBlocks: number | null;
   readonly enforceEager: boolean;
   readonly asyncScheduling: boolean;
+  /** v1 finds KV of equal prompt beginnings again (vLLM: enable_prefix_caching). Absent: false. */
+  readonly prefixCaching?: boolean;
+  /** Host memory behind the prefix cache, bytes per replica, summed over ranks (OffloadingConnector). Absent: none. */
+  readonly kvOffload?: { readonly hostPoolBytes: number };
   readonly layerkv: LayerKvOptions;
   readonly slo: Slo;
   readonly cost: { readonly kind: 'roofline' } | { readonly kind: 'linear'; readonly linear: LinearCost };

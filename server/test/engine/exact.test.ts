@@ -3,49 +3,12 @@ import fc from 'fast-check';
 import { Parking } from '../../src/engine/schedule/parking.ts';
 import { SloGate } from '../../src/engine/schedule/sloGate.ts';
 import { simulate } from '../../src/engine/simulate.ts';
-import type { EngineInput } from '../../src/engine/types.ts';
+import { checkAgainstReference } from './checkAgainstReference.ts';
+import { count } from './countCalls.ts';
 import { figureOneInput, hostileInput } from './inputs.ts';
-import { referenceRun } from './reference.ts';
-
-/** Looks at what a method returns, until undone. */
-function count<T extends object>(prototype: T, name: keyof T & string, look: (result: unknown) => void): () => void {
-  const original = prototype[name] as (...args: unknown[]) => unknown;
-  const watched = function (this: unknown, ...args: unknown[]): unknown {
-    const result = original.apply(this, args);
-    look(result);
-    return result;
-  };
-  Object.assign(prototype, { [name]: watched });
-  return () => Object.assign(prototype, { [name]: original });
-}
 
 /** Plans per property run; raise it with FUZZ_RUNS for a long hunt. */
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 1500);
-
-function close(actual: number, expected: number, what: string): void {
-  if (Number.isNaN(expected)) assert.ok(Number.isNaN(actual), `${what}: ${actual}, expected none`);
-  else
-    assert.ok(
-      Math.abs(actual - expected) <= 1e-9 * Math.max(1, Math.abs(expected)),
-      `${what}: ${actual}, expected ${expected}`,
-    );
-}
-
-function checkAgainstReference(input: EngineInput): void {
-  const { records } = simulate(input);
-  const reference = referenceRun(input);
-  for (const expected of reference.requests) {
-    const k = expected.id;
-    close(records.arrivalS[k]!, expected.arrivalS, `arrival of ${k}`);
-    close(records.prefillStartS[k]!, expected.prefillStartS, `prefill start of ${k}`);
-    close(records.firstTokenS[k]!, expected.firstTokenS, `first token of ${k}`);
-    close(records.finishS[k]!, expected.finishS, `finish of ${k}`);
-  }
-  assert.equal(records.preemptions, reference.preemptions, 'preemptions');
-  assert.equal(records.refused, reference.refused, 'refused');
-  close(records.deviceToHostBytes, reference.deviceToHostBytes, 'bytes to the host');
-  close(records.hostToDeviceBytes, reference.hostToDeviceBytes, 'bytes from the host');
-}
 
 describe('engine against the naive reference', () => {
   it('agrees request by request on hostile plans', function () {

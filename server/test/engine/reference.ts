@@ -4,10 +4,13 @@
  * purpose; the engine has to agree with it request by request.
  */
 import { addPrefill, emptyBatch } from '../../src/engine/cost/types.ts';
+import { prefixCachingApplies } from '../../src/engine/simulate.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
+import { CachedReference } from './referenceCached.ts';
 import { NS, type ReferenceRequest, type ReferenceRun, ReferenceState, type Round } from './referenceState.ts';
 
 export function referenceRun(input: EngineInput): ReferenceRun {
+  if (prefixCachingApplies(input)) return new CachedReference(input).run();
   return new ReferenceEngine(input).run();
 }
 

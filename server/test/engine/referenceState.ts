@@ -42,7 +42,10 @@ export interface Round {
 }
 
 export interface ReferenceRun {
-  readonly requests: readonly ReferenceRequest[];
+  readonly requests: readonly Pick<ReferenceRequest, 'id' | 'arrivalS' | 'prefillStartS' | 'firstTokenS' | 'finishS'>[];
+  /** Only with prefix caching. */
+  readonly cachedTokens?: number;
+  readonly loadedTokens?: number;
   readonly preemptions: number;
   readonly deviceToHostBytes: number;
   readonly hostToDeviceBytes: number;

@@ -60,6 +60,17 @@ describe('trace files', () => {
     );
   });
 
+  it('keeps the ids of prompts that begin alike, numbered from 0', () => {
+    const row = (timestamp: number, ids: readonly number[]): string =>
+      JSON.stringify({ timestamp, input_length: 1500, output_length: 5, hash_ids: ids });
+    const trace = parseTraceFile([row(5, [46, 47, 50]), row(0, [46, 47, 9]), row(9, [])].join('\n'));
+    assert.ok(trace.ok);
+    const { promptIds } = trace.columns;
+    assert.equal(promptIds?.tokensPerId, 512);
+    assert.deepEqual([...promptIds.starts], [0, 3, 6, 6]);
+    assert.deepEqual([...promptIds.ids], [0, 1, 2, 0, 1, 3]);
+  });
+
   it('reads APEX traces in nanoseconds', () => {
     assert.deepEqual(
       columnsOf(

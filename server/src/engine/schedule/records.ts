@@ -18,6 +18,12 @@ export class Records {
   transferS = 0;
   exposedTransferS = 0;
   parkedS = 0;
+  /** Tokens of all sequences that v1 has admitted, those computed anew after a preemption included. */
+  admittedTokens = 0;
+  /** Those of them whose KV the prefix cache had on the GPU. */
+  cachedTokens = 0;
+  /** And those that came from the host tier. */
+  loadedTokens = 0;
 
   constructor(arrivalS: Float64Array, inputTokens: Int32Array, outputTokens: Int32Array) {
     const count = arrivalS.length;

@@ -4,14 +4,18 @@
  * LayerKV policy (`layerkv.ts`) decides where KV lives and who may enter.
  */
 import { type CostModel, type DecodeLaw, emptyBatch, type StepBatch } from '../cost/types.ts';
+import type { LinkLaw } from '../kv/link.ts';
+import type { PrefixCache } from '../kv/prefixCache.ts';
 import type { EngineLimits } from '../types.ts';
 import { Chunks } from './chunks.ts';
 import { DecodeBatch } from './decodeBatch.ts';
+import { HostLoads } from './hostLoads.ts';
 import { LayerKv, type LayerKvConfig } from './layerkv.ts';
 import type { LengthPredictor } from './predictor.ts';
 import { RequestQueue } from './queue.ts';
 import type { Recorder } from './recorder.ts';
 import type { Records } from './records.ts';
+import { type DecodeRun, runS, stepsUntil } from './runOfSteps.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
 
 export interface ReplicaConfig {
@@ -22,16 +26,6 @@ export interface ReplicaConfig {
   /** Blocks a prompt must leave free when it is admitted (v0's watermark). */
   readonly watermarkBlocks: number;
   readonly cost: CostModel;
-}
-
-/** A run of decode steps that last baseS, baseS + growthS, …; computing alone would take ownS, ownS + ownGrowthS, …. */
-interface DecodeRun {
-  readonly baseS: number;
-  readonly growthS: number;
-  readonly ownS: number;
-  readonly ownGrowthS: number;
-  /** Steps for which this is so. */
-  readonly holdsSteps: number;
 }
 
 /** What turns a replica's baseline into LayerKV. */
@@ -47,6 +41,9 @@ export class Replica {
   readonly waiting = new RequestQueue();
   readonly decode: DecodeBatch;
   readonly layerkv: LayerKv | null;
+  /** What free and used blocks hold, where the engine looks for it (v1), and what comes from the host behind it. */
+  readonly prefix: PrefixCache | null;
+  readonly loads: HostLoads | null;
   /** Free layer-blocks: a block of one layer. A whole block is `layers` of them. */
   freeLayerBlocks: number;
   readonly poolLayerBlocks: number;
@@ -64,13 +61,22 @@ export class Replica {
 
   private readonly laws: (DecodeLaw | undefined)[] = [];
 
-  constructor(config: ReplicaConfig, records: Records, policy: LayerKvSetup | null) {
+  /** @param hostLink over which the prefix cache's host tier loads, where it has one. */
+  constructor(
+    config: ReplicaConfig,
+    records: Records,
+    policy: LayerKvSetup | null,
+    prefix: PrefixCache | null = null,
+    hostLink: LinkLaw | null = null,
+  ) {
     this.config = config;
     this.records = records;
     this.poolLayerBlocks = config.poolBlocks * config.layers;
     this.freeLayerBlocks = this.poolLayerBlocks;
     this.decode = new DecodeBatch(records.count, config.limits.blockSizeTokens, config.cost.windowTokens);
     this.layerkv = policy === null ? null : new LayerKv(policy.config, this, policy.predictor);
+    this.prefix = prefix;
+    this.loads = prefix === null || hostLink === null ? null : new HostLoads(this, prefix, hostLink);
   }
 
   /** A request arrives: it waits, or is refused as vLLM's front end refuses prompts that leave no room for a token. */
@@ -88,7 +94,8 @@ export class Replica {
 
   /** Requests the engine has in hand, for routing. */
   load(): number {
-    return this.waiting.length + this.decode.count + this.inPrefill + (this.layerkv?.parking.count ?? 0);
+    const aside = (this.layerkv?.parking.count ?? 0) + (this.loads?.count ?? 0);
+    return this.waiting.length + this.decode.count + this.inPrefill + aside;
   }
 
   blocksOf(tokens: number): number {
@@ -138,8 +145,7 @@ export class Replica {
 
   finish(request: number, kvTokens: number): void {
     const records = this.records;
-    if (this.layerkv === null) this.freeLayerBlocks += this.blocksOf(kvTokens) * this.config.layers;
-    else this.layerkv.release(request, kvTokens);
+    this.giveUpKv(request, kvTokens, false);
     records.finishS[request] = this.clockS;
     records.finished += 1;
     this.layerkv?.learn(request);
@@ -170,10 +176,22 @@ export class Replica {
   }
 
   dropToQueue(request: number, kvTokens: number): void {
-    if (this.layerkv === null) this.freeLayerBlocks += this.blocksOf(kvTokens) * this.config.layers;
-    else this.layerkv.release(request, kvTokens);
+    this.giveUpKv(request, kvTokens, true);
     this.records.preemptions += 1;
     this.waiting.pushFront(request);
+  }
+
+  /** @param returns whether the request will be computed again: it is preempted after others have grown in this step. */
+  private giveUpKv(request: number, kvTokens: number, returns: boolean): void {
+    const { layerkv, prefix, decode, config } = this;
+    if (layerkv !== null) {
+      layerkv.release(request, kvTokens);
+      return;
+    }
+    const grown = returns ? Math.min(decode.gpuBlocksForNextStep(), this.freeLayerBlocks) : 0;
+    const free = (this.freeLayerBlocks - grown) / config.layers;
+    const blocks = prefix?.release(request, kvTokens, returns, free) ?? this.blocksOf(kvTokens);
+    this.freeLayerBlocks += blocks * config.layers;
   }
 
   /**
@@ -212,7 +230,8 @@ export class Replica {
       decode.stepsForGpuBlocks(this.freeLayerBlocks),
       layerkv === null ? Number.POSITIVE_INFINITY : decode.stepsForHostBlocks(layerkv.holdings.hostFree),
     );
-    const horizonS = layerkv === null ? untilS : Math.min(untilS, layerkv.parking.nextEventS());
+    const transferS = layerkv?.parking.nextEventS() ?? this.loads?.nextEventS() ?? Number.POSITIVE_INFINITY;
+    const horizonS = Math.min(untilS, transferS);
     const budgetS = horizonS - SIMULTANEOUS_S - this.clockS;
     if (runS(baseS, growthS, steps) >= budgetS) steps = stepsUntil(baseS, growthS, budgetS, steps);
     const durationS = runS(baseS, growthS, steps);
@@ -298,22 +317,4 @@ export class Replica {
     this.laws[seqs] = law;
     return law;
   }
-}
-
-/** Seconds of `steps` steps whose durations grow linearly. */
-function runS(baseS: number, growthS: number, steps: number): number {
-  return steps * (baseS + (growthS * (steps - 1)) / 2);
-}
-
-/** Fewest steps, at least 1 and at most `most`, that take `budgetS`. */
-function stepsUntil(baseS: number, growthS: number, budgetS: number, most: number): number {
-  const linear = baseS - growthS / 2;
-  const root =
-    growthS > 0
-      ? (Math.sqrt(linear * linear + 2 * growthS * Math.max(0, budgetS)) - linear) / growthS
-      : budgetS / baseS;
-  let steps = Math.min(most, Math.max(1, Math.ceil(root)));
-  while (steps > 1 && runS(baseS, growthS, steps - 1) >= budgetS) steps -= 1;
-  while (steps < most && runS(baseS, growthS, steps) < budgetS) steps += 1;
-  return steps;
 }

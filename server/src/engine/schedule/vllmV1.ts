@@ -3,7 +3,8 @@
  * Running requests come first, in order, each taking what it needs of the budget; then waiting ones while budget,
  * blocks and sequences last, unless somebody was preempted in this step. Growth preempts from the tail; a preempted
  * request starts over from the front of the queue. Admission never preempts; from 0.20 on it asks for room for the whole
- * sequence, though it takes only the first chunk's blocks and reserves nothing (PR #37307).
+ * sequence, though it takes only the first chunk's blocks and reserves nothing (PR #37307). With prefix
+ * caching a waiting request starts behind the blocks it finds (`kv/prefixCache.ts`).
  *
  * Only the request admitted last can be half-prefilled: earlier ones got all they asked for, or it would not have been
  * admitted. So the running list is the decode batch and at most one partial prefill behind it.
@@ -22,6 +23,8 @@ export class ChunkedScheduler {
   private totalTokens = 0;
   /** The partial prefill found no room for its layers in flight: nobody queues past it. */
   private stalled = false;
+  /** Who could not be admitted may fit after one step, though nothing comes free. */
+  private restless = false;
   private readonly preemptTail: () => void;
 
   constructor(replica: Replica) {
@@ -35,17 +38,19 @@ export class ChunkedScheduler {
   /** Runs steps that begin before `untilS`. */
   run(untilS: number): void {
     const { replica } = this;
-    const { layerkv, decode, chunks } = replica;
+    const { layerkv, loads, decode, chunks } = replica;
     while (replica.clockS + SIMULTANEOUS_S < untilS) {
       layerkv?.boundary(this.partial === NONE ? 0 : this.totalTokens - this.doneTokens);
+      loads?.complete();
       chunks.clear();
       this.stalled = false;
+      this.restless = false;
       const preempted = this.scheduleRunning();
-      if (!preempted && !this.stalled && replica.waiting.length > 0) this.scheduleWaiting();
+      if (!preempted && !this.stalled && this.scheduleLoaded()) this.scheduleWaiting();
       if (chunks.length > 0) {
         this.mixedStep();
       } else if (decode.count > 0) {
-        replica.runDecode(untilS, preempted || this.stalled);
+        replica.runDecode(untilS, preempted || this.stalled || this.restless);
       } else if (!preempted && !this.wait(untilS)) {
         return;
       }
@@ -76,13 +81,27 @@ export class ChunkedScheduler {
     return preempted;
   }
 
+  /** Requests whose blocks have come from the host are first in line. @returns false when one finds no room. */
+  private scheduleLoaded(): boolean {
+    const { replica } = this;
+    const { loads } = replica;
+    if (loads === null) return true;
+    while (loads.ready.length > 0 && this.tokensLeft() > 0 && this.seatsLeft() > 0) {
+      const request = loads.ready[0]!;
+      const total = replica.prefillTokens(request);
+      const held = loads.tokensOf(request);
+      const tokens = Math.min(total - held, this.tokensLeft());
+      if (!this.takeBlocks(replica.blocksOf(held), held + tokens, total)) return false;
+      loads.ready.shift();
+      this.take(request, held, tokens, total);
+    }
+    return true;
+  }
+
   private scheduleWaiting(): void {
     const { replica } = this;
-    const { waiting, decode, config, layerkv, chunks } = replica;
-    const { maxNumBatchedTokens, maxNumSeqs } = config.limits;
-    let budget = maxNumBatchedTokens - decode.count - (chunks.length > 0 ? replica.batch.prefillTokens : 0);
-    let running = decode.count + chunks.length + (layerkv?.parking.reloading.length ?? 0);
-    while (waiting.length > 0 && budget > 0 && running < maxNumSeqs) {
+    const { waiting, config, layerkv, prefix, loads, records } = replica;
+    while (waiting.length > 0 && this.tokensLeft() > 0 && this.seatsLeft() > 0) {
       const request = waiting.first();
       const total = replica.prefillTokens(request);
       if (replica.blocksOf(total) > config.poolBlocks) {
@@ -90,21 +109,52 @@ export class ChunkedScheduler {
         replica.refuse(request);
         continue;
       }
-      const tokens = Math.min(total, budget);
+      prefix?.match(request, total, (replica.freeLayerBlocks - this.decodeGrowth()) / config.layers);
+      const cached = (prefix?.hitBlocks ?? 0) * config.limits.blockSizeTokens;
+      const loaded = (prefix?.hostHitBlocks ?? 0) * config.limits.blockSizeTokens;
+      const tokens = loaded > 0 ? loaded : Math.min(total - cached, this.tokensLeft());
       if (layerkv !== null) {
         if (!layerkv.admit(request, total, this.decodeGrowth())) return;
       } else {
-        const blocks = replica.blocksOf(tokens);
-        const fitting = config.limits.reserveFullSequence === true ? replica.blocksOf(total) : blocks;
-        if (fitting * config.layers > replica.freeLayerBlocks - this.decodeGrowth()) return;
-        replica.freeLayerBlocks -= blocks * config.layers;
+        // Blocks that are found in use cost nothing; free ones are taken out of the free blocks.
+        const inUse = prefix === null ? 0 : prefix.hitBlocks - prefix.hitFreeBlocks;
+        if (!this.takeBlocks(inUse, cached + tokens, total)) {
+          // Once free blocks it has found are handed out, it loads them, and asks for less at once than to compute.
+          this.restless = loads !== null && prefix !== null && prefix.hitFreeBlocks > 0;
+          return;
+        }
+        prefix?.admit(request);
       }
       waiting.popFront();
       replica.markStart(request);
-      this.take(request, 0, tokens, total);
-      budget -= tokens;
-      running += 1;
+      records.admittedTokens += total;
+      records.cachedTokens += cached;
+      if (loaded > 0) loads?.begin(request, prefix!.hitBlocks, prefix!.hostHitBlocks);
+      else this.take(request, cached, tokens, total);
     }
+  }
+
+  /** Takes blocks for a sequence's first `tokens` tokens, `held` of them free of charge, if what has to fit does. */
+  private takeBlocks(held: number, tokens: number, total: number): boolean {
+    const { replica } = this;
+    const { limits, layers } = replica.config;
+    const blocks = replica.blocksOf(tokens) - held;
+    const fitting = limits.reserveFullSequence === true ? replica.blocksOf(total) - held : blocks;
+    if (fitting * layers > replica.freeLayerBlocks - this.decodeGrowth()) return false;
+    replica.freeLayerBlocks -= blocks * layers;
+    return true;
+  }
+
+  /** Token budget that the step has left. */
+  private tokensLeft(): number {
+    const { config, decode, chunks, batch } = this.replica;
+    return config.limits.maxNumBatchedTokens - decode.count - (chunks.length > 0 ? batch.prefillTokens : 0);
+  }
+
+  /** Sequences that may still join the step. */
+  private seatsLeft(): number {
+    const { config, decode, chunks, layerkv } = this.replica;
+    return config.limits.maxNumSeqs - decode.count - chunks.length - (layerkv?.parking.reloading.length ?? 0);
   }
 
   /** Layer-blocks that the step's decodes take before anybody else. */
@@ -118,6 +168,7 @@ export class ChunkedScheduler {
     if (chunks.length === 0) clearBatch(batch);
     addPrefill(batch, tokens, cached, last, config.cost.windowTokens);
     chunks.add(request, cached, tokens);
+    this.replica.prefix?.fill(request, cached + tokens);
     this.partial = last ? NONE : request;
     this.doneTokens = cached + tokens;
     this.totalTokens = total;
@@ -160,7 +211,8 @@ export class ChunkedScheduler {
 
   /** Nothing is scheduled and nothing decodes: wait for transfers, or break a knot by dropping the partial prefill. */
   private wait(untilS: number): boolean {
-    if (this.replica.layerkv?.waitForTransfer(untilS) === true) return true;
+    const { layerkv, loads } = this.replica;
+    if (layerkv?.waitForTransfer(untilS) === true || loads?.wait(untilS) === true) return true;
     if (this.partial === NONE) return false;
     this.dropPartial();
     return true;

@@ -4,7 +4,7 @@
  */
 
 /** One independent stream a purpose, so that changing one distribution never shifts the draws of another. */
-export const STREAMS = { arrivals: 3, input: 5, output: 7, predictor: 11, routing: 13 } as const;
+export const STREAMS = { arrivals: 3, input: 5, output: 7, predictor: 11, routing: 13, prefix: 17 } as const;
 
 export type Stream = keyof typeof STREAMS;
 

@@ -1,5 +1,5 @@
 /** Recorded request traces: the text of a file → columns sorted by arrival, times from the first request. */
-import type { TraceColumns } from '../types.ts';
+import type { PromptIds, TraceColumns } from '../types.ts';
 
 /** Forms that are understood; which one it is follows from the columns or keys. */
 export type TraceForm = 'azure-csv' | 'burstgpt-csv' | 'mooncake-jsonl' | 'apex-jsonl' | 'csv' | 'jsonl';
@@ -68,6 +68,8 @@ function plainShapes(form: 'csv' | 'jsonl'): readonly Shape[] {
 
 /** More requests than any simulation here runs; the rest of a longer file is not read. */
 const MAX_TRACE_ROWS = 1_000_000;
+/** Tokens under one of Mooncake's `hash_ids` (github.com/kvcache-ai/Mooncake, FAST25-release/README). */
+const TOKENS_PER_HASH_ID = 512;
 /** Beyond every context window; larger figures are damage. */
 const MAX_TOKENS = 100_000_000;
 
@@ -91,8 +93,12 @@ type Cell = string | number | undefined;
 interface Rows {
   readonly ok: true;
   readonly shape: Shape;
-  /** Time, input, output of each row, with its 1-based line. */
-  readonly rows: readonly { readonly line: number; readonly cells: readonly [Cell, Cell, Cell] }[];
+  /** Time, input, output of each row, with its 1-based line and, where it has them, the ids of its prompt's blocks. */
+  readonly rows: readonly {
+    readonly line: number;
+    readonly cells: readonly [Cell, Cell, Cell];
+    readonly ids?: readonly unknown[];
+  }[];
 }
 
 type Failed = Extract<TraceFile, { ok: false }>;
@@ -153,12 +159,21 @@ function jsonRows(lines: readonly string[], first: number): Rows | Failed {
         message: `line ${i + 1} has no keys that are known here: use arrival_s, input_tokens, output_tokens (or a Mooncake trace as published)`,
       };
     }
-    rows.push({ line: i + 1, cells: [record.get(shape.time), record.get(shape.input), record.get(shape.output)] });
+    const cell = (name: string): Cell => {
+      const value = record.get(name);
+      return typeof value === 'number' || typeof value === 'string' ? value : undefined;
+    };
+    const ids = record.get('hashids');
+    rows.push({
+      line: i + 1,
+      cells: [cell(shape.time), cell(shape.input), cell(shape.output)],
+      ...(Array.isArray(ids) ? { ids } : {}),
+    });
   }
   return shape === undefined ? { ok: false, message: 'the file has no rows' } : { ok: true, shape, rows };
 }
 
-function parseRecord(line: string): ReadonlyMap<string, Cell> | null {
+function parseRecord(line: string): ReadonlyMap<string, unknown> | null {
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -166,17 +181,18 @@ function parseRecord(line: string): ReadonlyMap<string, Cell> | null {
     return null;
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
-  const cells = Object.entries(value).map(([key, cell]): [string, Cell] => [
-    fold(key),
-    typeof cell === 'number' || typeof cell === 'string' ? cell : undefined,
-  ]);
-  return new Map(cells);
+  return new Map(Object.entries(value).map(([key, cell]): [string, unknown] => [fold(key), cell]));
 }
 
 function toColumns({ shape, rows }: Rows): TraceFile {
-  const kept: { readonly timeS: number; readonly input: number; readonly output: number }[] = [];
+  const kept: {
+    readonly timeS: number;
+    readonly input: number;
+    readonly output: number;
+    readonly ids: readonly unknown[];
+  }[] = [];
   let failedRows = 0;
-  for (const { line, cells } of rows) {
+  for (const { line, cells, ids = [] } of rows) {
     const timeS = timeOf(cells[0], shape.secondsPerUnit);
     if (timeS === null)
       return {
@@ -189,7 +205,7 @@ function toColumns({ shape, rows }: Rows): TraceFile {
       return { ok: false, message: `line ${line}: "${clip(input === null ? cells[1] : cells[2])}" is no token count` };
     }
     if (output === 0 || input === 0) failedRows++;
-    else kept.push({ timeS, input, output });
+    else kept.push({ timeS, input, output, ids });
   }
   if (kept.length === 0) {
     return {
@@ -200,6 +216,7 @@ function toColumns({ shape, rows }: Rows): TraceFile {
   // Array.prototype.sort is stable: requests of the same moment keep the file's order.
   kept.sort((a, b) => a.timeS - b.timeS);
   const startS = kept[0]?.timeS ?? 0;
+  const promptIds = promptIdsOf(kept.map(({ ids }) => ids));
   return {
     ok: true,
     form: shape.form,
@@ -208,8 +225,30 @@ function toColumns({ shape, rows }: Rows): TraceFile {
       arrivalS: Float64Array.from(kept, (row) => row.timeS - startS),
       inputTokens: Int32Array.from(kept, (row) => row.input),
       outputTokens: Int32Array.from(kept, (row) => row.output),
+      ...(promptIds === null ? {} : { promptIds }),
     },
   };
+}
+
+/** Ids as the trace has them, whatever they are, to small whole numbers; null where no prompt has any. */
+function promptIdsOf(rows: readonly (readonly unknown[])[]): PromptIds | null {
+  const starts = new Int32Array(rows.length + 1);
+  rows.forEach((row, k) => {
+    starts[k + 1] = starts[k]! + row.length;
+  });
+  const total = starts[rows.length]!;
+  if (total === 0) return null;
+  const numbers = new Map<unknown, number>();
+  const ids = new Int32Array(total);
+  let next = 0;
+  for (const row of rows) {
+    for (const id of row) {
+      const number = numbers.get(id) ?? numbers.size;
+      numbers.set(id, number);
+      ids[next++] = number;
+    }
+  }
+  return { tokensPerId: TOKENS_PER_HASH_ID, starts, ids };
 }
 
 function timeOf(cell: Cell, secondsPerUnit: number | 'date'): number | null {

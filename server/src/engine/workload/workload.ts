@@ -1,6 +1,7 @@
 /** The requests of a run as columns, drawn from the workload's description. */
-import type { ArrivalProcess, WorkloadSpec } from '../types.ts';
+import type { ArrivalProcess, PromptIds, WorkloadSpec } from '../types.ts';
 import { lengthSampler } from './lengths.ts';
+import { drawPromptIds } from './promptBlocks.ts';
 import { createRandom, drawExponential, drawGamma, type Random } from './random.ts';
 
 /** Requests in arrival order. In a closed loop `arrivalS` holds only the first `concurrency` starts (0); the rest follow completions. */
@@ -13,6 +14,8 @@ export interface Workload {
   readonly closedConcurrency: number | null;
   /** Rate-driven or recorded arrivals, for which saturation is defined. */
   readonly open: boolean;
+  /** What prompts have in common; null where nothing. */
+  readonly promptIds: PromptIds | null;
 }
 
 /**
@@ -40,6 +43,7 @@ function traceColumns(spec: WorkloadSpec): Workload {
     outputTokens: trace.outputTokens.slice(0, count),
     closedConcurrency: null,
     open: true,
+    promptIds: trace.promptIds ?? drawPromptIds(spec, count),
   };
 }
 
@@ -65,7 +69,8 @@ function syntheticColumns(spec: WorkloadSpec): Workload {
     }
   }
   const closedConcurrency = arrivals.kind === 'closed' ? arrivals.concurrency : arrivals.kind === 'serial' ? 1 : null;
-  return { count, arrivalS, inputTokens, outputTokens, closedConcurrency, open: gap !== null };
+  const promptIds = drawPromptIds(spec, count);
+  return { count, arrivalS, inputTokens, outputTokens, closedConcurrency, open: gap !== null, promptIds };
 }
 
 /** Seconds between arrivals; null where all start at 0 (burst, closed loop). */
