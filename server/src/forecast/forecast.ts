@@ -8,7 +8,7 @@ import {
   tInterval,
   violations,
 } from '../engine/metrics.ts';
-import { layerKvCanAct, type Run, simulate } from '../engine/simulate.ts';
+import { hostTierApplies, layerKvCanAct, prefixCachingApplies, type Run, simulate } from '../engine/simulate.ts';
 import type { EngineInput, Policy } from '../engine/types.ts';
 import type { Plan } from '../plan/types.ts';
 import { type Assessment, assessInput } from './assess.ts';
@@ -18,6 +18,7 @@ import type {
   ForecastOptions,
   OffloadReport,
   Prediction,
+  PrefixCacheReport,
   ReportProgress,
   RequestRecord,
   Series,
@@ -155,6 +156,7 @@ function fromRun(
     makespanS: run.makespanS,
     preemptions: records.preemptions,
     offload: input.policy === 'vllm' || !layerKvCanAct(input) ? null : offloadReport(run, assessment),
+    ...(prefixCachingApplies(input) ? { prefixCache: prefixCacheReport(run, input) } : {}),
     verdict: verdictOf(run, rates?.any ?? null, input.slo.attainment),
     ...(perRequest ? { perRequest: requestRecords(run), series: series(run, input, assessment) } : {}),
   };
@@ -186,6 +188,12 @@ function offloadReport(run: Run, assessment: Assessment): OffloadReport {
     hostToDeviceBytes: records.hostToDeviceBytes,
     parkedS: records.parkedS,
   };
+}
+
+function prefixCacheReport(run: Run, input: EngineInput): PrefixCacheReport {
+  const { admittedTokens, cachedTokens, loadedTokens } = run.records;
+  const share = (tokens: number): number => (admittedTokens === 0 ? 0 : tokens / admittedTokens);
+  return { gpuHitShare: share(cachedTokens), hostHitShare: hostTierApplies(input) ? share(loadedTokens) : null };
 }
 
 function verdictOf(run: Run, anyViolation: number | null, attainment: number): Verdict {

@@ -45,6 +45,10 @@ export function engineInput(plan: Plan, overrides: InputOverrides = {}): EngineI
     gpuMemoryUtilization: engine.gpuMemoryUtilization.value,
     numGpuBlocks: engine.numGpuBlocks.value,
     enforceEager: engine.enforceEager.value,
+    prefixCaching: engine.prefixCaching.value,
+    ...(engine.kvOffloadHostPoolBytes.value === null
+      ? {}
+      : { kvOffload: { hostPoolBytes: engine.kvOffloadHostPoolBytes.value } }),
     asyncScheduling: engine.asyncScheduling.value,
     layerkv: {
       hostPoolBytes: layerkv.hostPoolBytes.value,
@@ -81,6 +85,9 @@ function workloadSpec(plan: Plan, overrides: InputOverrides): WorkloadSpec {
             output: workload.output.value,
           }
         : { kind: 'trace', trace: trace.columns },
+    ...(workload.sharedPrefixShare.value > 0 && workload.sharedPrefixTokens.value > 0
+      ? { sharedPrefix: { tokens: workload.sharedPrefixTokens.value, share: workload.sharedPrefixShare.value } }
+      : {}),
     requests: overrides.requests ?? workload.requests.value,
     seed: overrides.seed ?? workload.seed.value,
   };

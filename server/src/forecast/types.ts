@@ -34,6 +34,14 @@ export interface OffloadReport {
   readonly parkedS: number;
 }
 
+/** Shares of all prompt tokens that were admitted, those computed again after a preemption included. */
+export interface PrefixCacheReport {
+  /** Found on the GPU. */
+  readonly gpuHitShare: number;
+  /** Loaded from the host tier; null where there is none. */
+  readonly hostHitShare: number | null;
+}
+
 export interface RequestRecord {
   readonly arrivalS: number;
   readonly inputTokens: number;
@@ -79,6 +87,8 @@ export interface Prediction {
   readonly makespanS: number | null;
   readonly preemptions: number;
   readonly offload: OffloadReport | null;
+  /** What the prefix cache found; absent where none runs (v0, LayerKV, or switched off). */
+  readonly prefixCache?: PrefixCacheReport;
   readonly verdict: Verdict;
   readonly provenance: { readonly cost: string; readonly engineDefaults: string; readonly seed: number };
   readonly perRequest?: readonly RequestRecord[];

@@ -133,4 +133,20 @@ describe('forecast', () => {
     const [brief] = forecast(plan, { interval: false, perRequest: false });
     assert.equal(brief!.series, undefined);
   });
+
+  it('tells what the prefix cache and the host tier found, under v1 and without LayerKV', async () => {
+    const v1 = FIGURE_1.replace('"0.5.5"', '"0.10.0"').replace('maxModelLen: 16896', 'maxModelLen: 4096');
+    const shared = v1.replace('  requests: 100', '  sharedPrefix: {tokens: 1024, share: 1}\n  requests: 100');
+    const vllm = async (spec: string): Promise<Prediction> =>
+      forecast(await planOf(spec), { ...QUICK, policy: 'vllm' })[0]!;
+    const alone = await vllm(v1);
+    const found = await vllm(shared);
+    assert.ok(found.prefixCache!.gpuHitShare > 0.3 && found.prefixCache!.hostHitShare === null);
+    assert.ok(found.ttftMs!.mean < alone.ttftMs!.mean);
+    const tiered = await vllm(shared.replace('layerkv:', 'kvOffload: {hostPool: 50GiB}, layerkv:'));
+    assert.notEqual(tiered.prefixCache!.hostHitShare, null);
+    const [layerkv] = forecast(await planOf(shared), { ...QUICK, policy: 'layerkv' });
+    assert.equal(layerkv!.prefixCache, undefined);
+    assert.equal((await vllm(FIGURE_1)).prefixCache, undefined);
+  });
 });

@@ -160,6 +160,12 @@ describe('rules', () => {
     await check(planText({ 'tensor:': 'pipeline: «2»{not-simulated}' }));
     await check(planText({ 'tensor:': 'pipeline: 1' }));
     await check(planText({ 'id:': 'id: «openai/gpt-oss-20b»{not-simulated}', 'gpu:': 'gpu: H100 80GB SXM5' }));
+    const v1 = { 'version:': 'version: "0.10.0"' };
+    const off = { ...v1, 'hostPool:': 'hostPool: 100GiB\n      enabled: false' };
+    // LayerKV runs without a prefix cache; vLLM's v1 has it, and its host tier needs prompts that begin alike.
+    await check(planText({ ...v1, 'requests:': '«sharedPrefix»{not-simulated}: {tokens: 100, share: 0.5}' }));
+    await check(planText({ ...off, 'requests:': 'sharedPrefix: {tokens: 100, share: 0.5}' }));
+    await check(planText({ ...off, 'maxNumSeqs:': '«kvOffload»{not-simulated}: {hostPool: 10GiB}' }));
     // These are simulated.
     await check(planText({ 'hostPool:': 'residency: stream' }));
     await check(planText({ 'hostPool:': 'countReloadWait: true' }));

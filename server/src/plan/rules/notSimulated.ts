@@ -21,20 +21,60 @@ const valueIs =
   (wanted: string | boolean) =>
   ({ value }: YamlEntry): boolean =>
     value.kind === 'scalar' && value.value === wanted;
+const KV_OFFLOAD = ['spec', 'engine', 'kvOffload'] as const;
+const hostTierStated = (root: RuleContext['root']): boolean => entryAtPath(root, KV_OFFLOAD) !== undefined;
+
 const shareAboveZero = ({ value }: YamlEntry): boolean =>
   value.kind === 'map' &&
   value.entries.some(
     (entry) => entry.key === 'share' && entry.value.kind === 'scalar' && Number(entry.value.value) > 0,
   );
+const beginsAlike = (root: RuleContext['root']): boolean => {
+  const entry = entryAtPath(root, ['spec', 'workload', 'sharedPrefix']);
+  return entry !== undefined && shareAboveZero(entry);
+};
+
+/** What asks for shared KV in so many words: the switch, the tier, or prompts that begin alike. */
+function cacheStated({ root }: RuleContext): ReturnType<typeof placeOf> | null {
+  const tier = entryAtPath(root, KV_OFFLOAD);
+  if (tier !== undefined) return tier.keyRange;
+  const caching = entryAtPath(root, ['spec', 'engine', 'prefixCaching']);
+  if (caching !== undefined) return valueIs(true)(caching) ? caching.keyRange : null;
+  const prefix = entryAtPath(root, ['spec', 'workload', 'sharedPrefix']);
+  return prefix !== undefined && shareAboveZero(prefix) ? prefix.keyRange : null;
+}
+
+function cacheBesideLayerKv(context: RuleContext): ReturnType<typeof placeOf> | null {
+  const { draft } = context;
+  return draft.layerkv.enabled?.value === true && draft.engine.scheduler?.value === 'v1' ? cacheStated(context) : null;
+}
+
+function cacheUnderV0(context: RuleContext): ReturnType<typeof placeOf> | null {
+  return context.draft.engine.scheduler?.value === 'v0' ? cacheStated(context) : null;
+}
 
 const ignored = (what: string): string => `${what} is not simulated yet: the prediction ignores it.`;
 
 const ROWS: readonly Row[] = [
-  { find: stated(['spec', 'engine', 'kvOffload']), message: ignored('The host tier behind the prefix cache') },
-  { find: stated(['spec', 'engine', 'prefixCaching'], valueIs(true)), message: ignored('Prefix caching') },
   {
-    find: stated(['spec', 'workload', 'sharedPrefix'], shareAboveZero),
-    message: ignored('A prefix shared by requests'),
+    find: cacheBesideLayerKv,
+    message:
+      'LayerKV is simulated without prefix caching, and without a host tier behind it: nothing is published on layers that several requests share. vLLM beside it has both, so a comparison puts LayerKV at that disadvantage.',
+  },
+  {
+    find: cacheUnderV0,
+    message: "Prefix caching is simulated for vLLM's v1 scheduler only: under v0 the prediction ignores it.",
+  },
+  {
+    find: ({ root, draft }) =>
+      draft.engine.scheduler?.value === 'v1' &&
+      hostTierStated(root) &&
+      !beginsAlike(root) &&
+      !draft.workload.trace?.value
+        ? entryAtPath(root, KV_OFFLOAD)!.keyRange
+        : null,
+    message:
+      'No two prompts of this workload begin alike, so the host tier helps only requests that resume after a preemption. State `workload.sharedPrefix`, or a trace with `hash_ids`, where prompts have beginnings in common.',
   },
   { find: stated(['spec', 'calibration']), message: ignored('A calibration') },
   {
