@@ -296,7 +296,7 @@ class ReferenceEngine extends ReferenceState {
         this.drop(r);
         return true;
       }
-      this.clock = Math.max(this.linkOutFree, this.clock) + layers * this.transfer.offloadLayerS(r.kv) * this.stretch();
+      this.clock = Math.max(this.linkOutFree, this.clock) + (layers / this.transfer.sideBySide) * this.transfer.offloadLayerS(r.kv) * this.stretch();
       this.linkOutFree = this.clock;
       this.out += layers * r.kv * this.transfer.bytesPerTokenLayer;
       r.hostReserved += layers * this.blocks(r.kv);

@@ -211,7 +211,7 @@ export class ReferenceState {
       const leaver = victim;
       this.running = this.running.filter((r) => r !== leaver);
       this.linkOutFree =
-        Math.max(this.linkOutFree, this.clock) + layers * this.transfer.offloadLayerS(victim.kv) * this.stretch();
+        Math.max(this.linkOutFree, this.clock) + (layers / this.transfer.sideBySide) * this.transfer.offloadLayerS(victim.kv) * this.stretch();
       victim.reloadEndS = this.linkOutFree;
       victim.leavingLayers = layers;
       victim.hostReserved += layers * blocks;
@@ -282,7 +282,7 @@ export class ReferenceState {
       if (this.free() - missing * this.blocks(r.kv) < this.floor(0)) return;
       this.parked.shift();
       r.onGpu = r.onGpu.map(() => true);
-      this.linkFree = Math.max(this.linkFree, this.clock) + missing * this.transfer.reloadLayerS(r.kv) * this.stretch();
+      this.linkFree = Math.max(this.linkFree, this.clock) + (missing / this.transfer.sideBySide) * this.transfer.reloadLayerS(r.kv) * this.stretch();
       r.reloadEndS = this.linkFree;
       this.back += missing * r.kv * this.transfer.bytesPerTokenLayer;
       this.reloading.push(r);
@@ -354,7 +354,7 @@ export class ReferenceState {
     return this.parked.map((r) => {
       const missing = r.onGpu.filter((gpu) => !gpu).length;
       needed += missing * this.blocks(r.kv);
-      link += missing * this.transfer.reloadLayerS(r.kv);
+      link += (missing / this.transfer.sideBySide) * this.transfer.reloadLayerS(r.kv);
       let free = this.free() - this.floor(0);
       let wait = 0;
       for (const end of ends) {

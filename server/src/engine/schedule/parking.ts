@@ -76,7 +76,7 @@ export class Parking {
     const { replica, config, holdings } = this;
     const request = this.parked.shift()!;
     const kvTokens = holdings.kvTokens[request]!;
-    const movedS = missing * config.link.reloadLayerS(kvTokens) * this.stretch();
+    const movedS = ((missing * config.link.reloadLayerS(kvTokens)) / config.link.sideBySide) * this.stretch();
     replica.freeLayerBlocks -= needed;
     holdings.retained[request] = config.layers;
     this.linkInFreeS = Math.max(this.linkInFreeS, replica.clockS) + movedS;
@@ -150,7 +150,7 @@ export class Parking {
 
   private moveOut(layers: number, tokens: number): void {
     const { replica, config } = this;
-    const movedS = layers * config.link.offloadLayerS(tokens) * this.stretch();
+    const movedS = ((layers * config.link.offloadLayerS(tokens)) / config.link.sideBySide) * this.stretch();
     this.linkOutFreeS = Math.max(this.linkOutFreeS, replica.clockS) + movedS;
     replica.recorder?.transfer(this.linkOutFreeS - movedS, this.linkOutFreeS);
     replica.records.transferS += movedS;

@@ -3,10 +3,12 @@
  * the moves that every scheduler shares. The schedulers (`vllmV0.ts`, `vllmV1.ts`) decide what each step holds; the
  * LayerKV policy (`layerkv.ts`) decides where KV lives and who may enter.
  */
+import type { Pipeline } from '../cost/stages.ts';
 import { type CostModel, type DecodeLaw, emptyBatch, type StepBatch } from '../cost/types.ts';
 import type { EngineLimits } from '../types.ts';
-import { Chunks } from './chunks.ts';
+import type { Chunks } from './chunks.ts';
 import { DecodeBatch } from './decodeBatch.ts';
+import { Lane } from './lane.ts';
 import { LayerKv, type LayerKvConfig } from './layerkv.ts';
 import type { LengthPredictor } from './predictor.ts';
 import { RequestQueue } from './queue.ts';
@@ -22,6 +24,10 @@ export interface ReplicaConfig {
   /** Blocks a prompt must leave free when it is admitted (v0's watermark). */
   readonly watermarkBlocks: number;
   readonly cost: CostModel;
+  /** Where steps overlap, stage by stage; null where one follows the other. */
+  readonly pipeline: Pipeline | null;
+  /** Batches that take turns over this pool: as many as the pipeline has stages, 1 without one or where others share it. */
+  readonly lanes: number;
 }
 
 /** A run of decode steps that last baseS, baseS + growthS, …; computing alone would take ownS, ownS + ownGrowthS, …. */
@@ -45,7 +51,18 @@ export class Replica {
   readonly config: ReplicaConfig;
   readonly records: Records;
   readonly waiting = new RequestQueue();
-  readonly decode: DecodeBatch;
+  readonly lanes: readonly Lane[];
+  /** The batch being put together or looked at, and its decodes and prompts. */
+  lane: Lane;
+  decode: DecodeBatch;
+  chunks: Chunks;
+  /** Batches on their way through the pipeline, in order. */
+  readonly flights: Lane[] = [];
+  /** Steps under way that each preempted request still appears in: it is not scheduled before they have ended. */
+  readonly inFlight: Uint8Array;
+  /** Requests in the order in which they began to decode, whatever the lane. */
+  private readonly joinOrder: Int32Array;
+  private joins = 0;
   readonly layerkv: LayerKv | null;
   /** Free layer-blocks: a block of one layer. A whole block is `layers` of them. */
   freeLayerBlocks: number;
@@ -53,13 +70,12 @@ export class Replica {
   /** Duration of the last step that decoded, s. */
   lastDecodeS = 0;
   /** Called with each request that has finished; closed loops answer with the next one. */
-  onFinish: (request: number) => void = () => {};
+  onFinish: () => void = () => {};
   /** Only where somebody wants to see how the run went. */
   recorder: Recorder | null = null;
   /** Requests whose prefill is under way between steps (v1). */
   inPrefill = 0;
-  /** The step being put together: its prompts, and its sums for the cost model. */
-  readonly chunks = new Chunks();
+  /** The step being put together: its sums for the cost model. */
   readonly batch: StepBatch = emptyBatch();
 
   private readonly laws: (DecodeLaw | undefined)[] = [];
@@ -69,7 +85,16 @@ export class Replica {
     this.records = records;
     this.poolLayerBlocks = config.poolBlocks * config.layers;
     this.freeLayerBlocks = this.poolLayerBlocks;
-    this.decode = new DecodeBatch(records.count, config.limits.blockSizeTokens, config.cost.windowTokens);
+    const { limits, cost } = config;
+    this.lanes = Array.from(
+      { length: config.lanes },
+      () => new Lane(new DecodeBatch(records.count, limits.blockSizeTokens, cost.windowTokens)),
+    );
+    this.lane = this.lanes[0]!;
+    this.decode = this.lane.decode;
+    this.chunks = this.lane.chunks;
+    this.inFlight = new Uint8Array(records.count);
+    this.joinOrder = new Int32Array(records.count);
     this.layerkv = policy === null ? null : new LayerKv(policy.config, this, policy.predictor);
   }
 
@@ -78,7 +103,7 @@ export class Replica {
     const { arrivalS, inputTokens } = this.records;
     const arrivedS = arrivalS[request]!;
     if (this.isIdle() && arrivedS > this.clockS + SIMULTANEOUS_S) this.clockS = arrivedS;
-    if (inputTokens[request]! >= this.config.limits.maxModelLenTokens) this.refuse(request);
+    if (inputTokens[request]! >= this.config.limits.maxModelLenTokens) this.refuse();
     else this.waiting.pushBack(request);
   }
 
@@ -88,8 +113,48 @@ export class Replica {
 
   /** Requests the engine has in hand, for routing. */
   load(): number {
-    return this.waiting.length + this.decode.count + this.inPrefill + (this.layerkv?.parking.count ?? 0);
+    return this.waiting.length + this.runningCount() + (this.layerkv?.parking.count ?? 0) + this.prefilling();
   }
+
+  /** Requests in prefill: between two chunks, or with their last one on its way. */
+  prefilling(): number {
+    let count = this.inPrefill;
+    for (const lane of this.flights) count += lane.prefilling(this.totalTokens);
+    return count;
+  }
+
+  /** Decoding requests of all lanes. */
+  runningCount(): number {
+    let count = 0;
+    for (const lane of this.lanes) count += lane.decode.count;
+    return count;
+  }
+
+  /** Layer-blocks that all lanes take for each block of tokens. */
+  growthLayers(): number {
+    let layers = 0;
+    for (const lane of this.lanes) layers += lane.decode.growthLayers;
+    return layers;
+  }
+
+  /** The lane that a request decodes in. */
+  laneOf(request: number): Lane | null {
+    for (const lane of this.lanes) if (lane.decode.has(request)) return lane;
+    return null;
+  }
+
+  forEachRunning(visit: (request: number) => void): void {
+    for (const lane of this.lanes) lane.decode.forEach(visit);
+  }
+
+  /** Turns to a lane. */
+  select(lane: Lane): void {
+    this.lane = lane;
+    this.decode = lane.decode;
+    this.chunks = lane.chunks;
+  }
+
+  private readonly totalTokens = (request: number): number => this.prefillTokens(request);
 
   blocksOf(tokens: number): number {
     return Math.ceil(tokens / this.config.limits.blockSizeTokens);
@@ -107,12 +172,13 @@ export class Replica {
   /** Tokens produced so far, the first included. */
   producedTokens(request: number): number {
     const before = this.records.producedTokens[request]!;
-    return this.decode.has(request) ? before + this.decode.producedSinceJoin(request) : before;
+    const lane = this.laneOf(request);
+    return lane === null ? before : before + lane.decode.producedSinceJoin(request);
   }
 
-  refuse(request: number): void {
+  refuse(): void {
     this.records.refused += 1;
-    this.onFinish(request);
+    this.onFinish();
   }
 
   /** The prefill starts now. */
@@ -143,12 +209,47 @@ export class Replica {
     records.finishS[request] = this.clockS;
     records.finished += 1;
     this.layerkv?.learn(request);
-    this.onFinish(request);
+    this.onFinish();
   }
 
-  /** Recompute preemption: the request gives up its KV and goes back to the front of the queue. */
-  preemptDecode(request: number): void {
-    this.dropToQueue(request, this.leaveDecode(request));
+  /**
+   * Recompute preemption: the request gives up its KV and goes back to the front of the queue. One whose step is under
+   * way gives up the block it has taken for it too; the token of that step still counts.
+   */
+  preemptDecode(request: number, lane: Lane = this.lane): void {
+    const kvTokens = this.leaveDecode(request, lane);
+    if (lane.busy) this.orphan(request, lane, true);
+    this.dropToQueue(request, kvTokens + (lane.busy ? 1 : 0));
+  }
+
+  /** Preempts the decoding request that was admitted last, in whichever lane. */
+  preemptTail(): void {
+    let tail = -1;
+    let latest = this.lane;
+    for (const lane of this.lanes) {
+      const request = lane.decode.tail();
+      if (request < 0 || (tail >= 0 && this.joinOrder[request]! < this.joinOrder[tail]!)) continue;
+      tail = request;
+      latest = lane;
+    }
+    this.preemptDecode(tail, latest);
+  }
+
+  private orphan(request: number, lane: Lane, getsToken: boolean): void {
+    this.inFlight[request]! += 1;
+    (getsToken ? lane.orphans : lane.tokenless).push(request);
+  }
+
+  /** A request whose prefill is under way is preempted; it holds `kvTokens`. */
+  preemptPrefill(request: number, kvTokens: number): void {
+    for (const lane of this.flights) {
+      for (let k = 0; k < lane.chunks.length; k++) {
+        if (lane.chunks.request[k] !== request) continue;
+        this.orphan(request, lane, lane.isLastChunk(k, this.totalTokens));
+        lane.chunks.request[k] = -1;
+      }
+    }
+    this.dropToQueue(request, kvTokens);
   }
 
   /** A request decodes from the next step on: with all its KV on the GPU, or with layers that stream from the host. */
@@ -157,15 +258,16 @@ export class Replica {
     const gpuLayers = this.layerkv?.holdings.retained[request] ?? this.config.layers;
     const hostLayers = this.layerkv?.holdings.streamed[request] ?? 0;
     this.decode.join(request, kvTokens, outputTokens[request]! - producedTokens[request]!, gpuLayers, hostLayers);
+    this.joinOrder[request] = this.joins++;
     this.recorder?.joined(request);
   }
 
   /** Takes a request out of the decode batch. @returns the KV tokens it holds. */
-  leaveDecode(request: number): number {
-    const kvTokens = this.decode.kvTokens(request);
-    this.recorder?.left(request);
+  leaveDecode(request: number, lane: Lane = this.lane): number {
+    const kvTokens = lane.decode.kvTokens(request);
+    this.recorder?.left(request, lane);
     this.records.producedTokens[request] = this.producedTokens(request);
-    this.decode.remove(request);
+    lane.decode.remove(request);
     return kvTokens;
   }
 
@@ -192,19 +294,35 @@ export class Replica {
 
   private isShortForDecode(): boolean {
     const { decode, layerkv } = this;
-    if (decode.gpuBlocksForNextStep() > this.freeLayerBlocks) return true;
+    if (decode.gpuBlocksForNextStep() > this.freeLayerBlocks - (layerkv?.transientHeld ?? 0)) return true;
     return layerkv !== null && decode.hostBlocksForNextStep() > layerkv.holdings.hostFree;
   }
 
   /**
    * Decodes until something can change: a finish, a block shortage, a full window, an arrival (`untilS`) or transfer, the
-   * SLO budget or the forecast of free blocks. The steps between are summed in closed form.
+   * SLO budget or the forecast of free blocks. The steps between are summed in closed form; in a pipeline the last of
+   * them is left under way.
    * @param single just one step: the next boundary may differ for reasons of the scheduler's own.
    */
   runDecode(untilS: number, single: boolean): void {
+    const { decode } = this;
+    const run = this.decodeRun();
+    const steps = this.steadySteps(run, untilS, single);
+    if (this.config.pipeline === null) {
+      this.decodeSteps(run, steps);
+      this.finishDecoded();
+      return;
+    }
+    if (steps > 1) this.decodeSteps(run, steps - 1);
+    this.chunks.clear();
+    const last = steps > 1 ? this.decodeRun() : run;
+    this.takeGrowth(1, last.baseS - last.ownS);
+    this.start(last.baseS, decode.count, decode.count);
+  }
+
+  private steadySteps({ baseS, growthS, holdsSteps }: DecodeRun, untilS: number, single: boolean): number {
     const { decode, layerkv } = this;
-    const { baseS, growthS, ownS, ownGrowthS, holdsSteps } = this.decodeRun();
-    let steps = Math.min(
+    const steps = Math.min(
       single ? 1 : holdsSteps,
       layerkv?.steadySteps(baseS) ?? Number.POSITIVE_INFINITY,
       decode.stepsToFinish(),
@@ -214,15 +332,78 @@ export class Replica {
     );
     const horizonS = layerkv === null ? untilS : Math.min(untilS, layerkv.parking.nextEventS());
     const budgetS = horizonS - SIMULTANEOUS_S - this.clockS;
-    if (runS(baseS, growthS, steps) >= budgetS) steps = stepsUntil(baseS, growthS, budgetS, steps);
+    return runS(baseS, growthS, steps) >= budgetS ? stepsUntil(baseS, growthS, budgetS, steps) : steps;
+  }
+
+  private decodeSteps({ baseS, growthS, ownS, ownGrowthS }: DecodeRun, steps: number): void {
     const durationS = runS(baseS, growthS, steps);
     this.takeGrowth(steps, durationS - runS(ownS, ownGrowthS, steps));
     this.recorder?.span(this.clockS, this.clockS + durationS);
     this.recorder?.decodes(this.clockS + baseS, baseS, growthS, steps);
     this.clockS += durationS;
     this.lastDecodeS = baseS + growthS * (steps - 1);
-    decode.advance(steps);
-    this.finishDecoded();
+    this.decode.advance(steps);
+  }
+
+  /** The step put together in this lane, blocks taken, begins; in an empty pipeline it takes `stepS`. */
+  start(stepS: number, decodeSeqs: number, sampledSeqs: number): void {
+    const { lane, config, layerkv } = this;
+    lane.decodes = decodeSeqs > 0;
+    if (config.pipeline === null) {
+      this.settle(this.clockS + stepS, stepS);
+      return;
+    }
+    lane.startS = this.clockS;
+    lane.endS = config.pipeline.enter(this.clockS, stepS, decodeSeqs + lane.chunks.length, sampledSeqs);
+    lane.busy = true;
+    layerkv?.rememberRound(lane);
+    this.flights.push(lane);
+  }
+
+  /** Waits for the result of the oldest step under way. */
+  land(): void {
+    const lane = this.flights.shift()!;
+    const endS = Math.max(this.clockS, lane.endS);
+    this.select(lane);
+    lane.busy = false;
+    this.settle(endS, endS - lane.startS);
+    for (const request of lane.orphans) this.completeOrphan(request);
+    for (const request of lane.tokenless) this.inFlight[request]! -= 1;
+    lane.orphans.length = 0;
+    lane.tokenless.length = 0;
+  }
+
+  /** This lane's step has ended: its tokens are there. */
+  private settle(endS: number, durationS: number): void {
+    const { lane, decode, chunks } = this;
+    this.recorder?.span(this.clockS, endS);
+    if (lane.decodes) this.recorder?.decodes(endS, durationS, 0, 1);
+    this.clockS = endS;
+    if (lane.decodes) {
+      this.lastDecodeS = durationS;
+      decode.advance(1);
+      this.finishDecoded();
+    }
+    for (let k = 0; k < chunks.length; k++) {
+      if (!lane.isLastChunk(k, this.totalTokens)) continue;
+      this.completePrefill(chunks.request[k]!, chunks.cached[k]! + chunks.tokens[k]!);
+    }
+  }
+
+  /**
+   * The token of a request that was preempted while its step was under way counts
+   * (vllm/v1/core/sched/scheduler.py, `update_from_output`: stopped_preempted_reqs).
+   */
+  private completeOrphan(request: number): void {
+    const { records } = this;
+    this.inFlight[request]! -= 1;
+    records.producedTokens[request]! += 1;
+    this.recorder?.prefilled(request);
+    this.recorder?.parked(request);
+    if (Number.isNaN(records.firstTokenS[request]!)) records.firstTokenS[request] = this.clockS;
+    if (records.producedTokens[request]! < records.outputTokens[request]!) return;
+    this.waiting.remove(request);
+    this.finish(request, 0);
   }
 
   /** Durations of the coming decode steps: the longer of computing and streaming, for as long as that one is. */

@@ -66,7 +66,7 @@ export class SloGate {
   private stillBlocks(wantedS: number): boolean {
     const { replica, layerkv, witness } = this;
     if (witness === NONE || this.countReloadWait) return false;
-    const bound = replica.decode.has(witness) || layerkv.parking.holds(witness);
+    const bound = replica.laneOf(witness) !== null || layerkv.parking.holds(witness);
     return bound && !this.isLost(witness) && wantedS > allowanceS(replica, layerkv, witness, this.tpotS!);
   }
 
@@ -81,7 +81,7 @@ export class SloGate {
       this.budgetS = allowedS;
       this.witness = request;
     };
-    replica.decode.forEach(consider);
+    replica.forEachRunning(consider);
     layerkv.parking.forEach(consider);
     return this.budgetS;
   }

@@ -7,8 +7,14 @@
  *
  * Only the request admitted last can be half-prefilled: earlier ones got all they asked for, or it would not have been
  * admitted. So the running list is the decode batch and at most one partial prefill behind it.
+ *
+ * In a pipeline as many batches as stages are under way (vllm/v1/engine/core.py, `step_with_batch_queue`): filling the
+ * pipeline comes before results; when nothing more can be scheduled, the engine waits for the oldest batch and sees
+ * nothing else meanwhile, not even arrivals. A request under way is not scheduled again, but for further chunks of its
+ * prompt. So the batches take turns, each with the decodes that its own last step left (`Lane`); pool and queue are one.
  */
 import { addPrefill, clearBatch } from '../cost/types.ts';
+import type { Lane } from './lane.ts';
 import type { Replica } from './replica.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
 
@@ -28,28 +34,64 @@ export class ChunkedScheduler {
     this.replica = replica;
     this.preemptTail = () => {
       if (this.partial !== NONE) this.dropPartial();
-      else replica.preemptDecode(replica.decode.tail());
+      else if (!this.dropPrefilled()) replica.preemptTail();
     };
   }
 
   /** Runs steps that begin before `untilS`. */
   run(untilS: number): void {
     const { replica } = this;
-    const { layerkv, decode, chunks } = replica;
+    const { flights, lanes } = replica;
     while (replica.clockS + SIMULTANEOUS_S < untilS) {
-      layerkv?.boundary(this.partial === NONE ? 0 : this.totalTokens - this.doneTokens);
-      chunks.clear();
-      this.stalled = false;
-      const preempted = this.scheduleRunning();
-      if (!preempted && !this.stalled && replica.waiting.length > 0) this.scheduleWaiting();
-      if (chunks.length > 0) {
-        this.mixedStep();
-      } else if (decode.count > 0) {
-        replica.runDecode(untilS, preempted || this.stalled);
-      } else if (!preempted && !this.wait(untilS)) {
-        return;
+      if (flights.length === lanes.length || !this.step(untilS)) {
+        if (flights.length > 0) replica.land();
+        else if (!this.wait(untilS)) return;
       }
     }
+  }
+
+  /** Puts a batch together and starts it. @returns false when nothing could be scheduled. */
+  private step(untilS: number): boolean {
+    const { replica } = this;
+    const { layerkv, flights } = replica;
+    if (replica.lanes.length > 1) replica.select(this.nextLane());
+    const { chunks, decode } = replica;
+    layerkv?.boundary(this.tokensInPrefill());
+    chunks.clear();
+    this.stalled = false;
+    const preempted = this.scheduleRunning();
+    if (!preempted && !this.stalled && replica.waiting.length > 0) this.scheduleWaiting();
+    if (chunks.length > 0) this.mixedStep();
+    else if (decode.count > 0) replica.runDecode(untilS, preempted || this.stalled || !this.isAlone());
+    else return preempted && flights.length === 0;
+    return true;
+  }
+
+  /** The batch whose result is just in, or else one that has nothing yet. */
+  private nextLane(): Lane {
+    const { lanes } = this.replica;
+    return lanes.find((lane) => !lane.busy && lane.decode.count > 0) ?? lanes.find((lane) => !lane.busy)!;
+  }
+
+  /** Whether this batch goes through the pipeline by itself until something changes. */
+  private isAlone(): boolean {
+    const { replica } = this;
+    const { pipeline } = replica.config;
+    if (pipeline === null) return true;
+    return (
+      replica.flights.length === 0 &&
+      replica.waiting.length === 0 &&
+      this.partial === NONE &&
+      replica.runningCount() === replica.decode.count &&
+      pipeline.isEmpty(replica.clockS)
+    );
+  }
+
+  /** Prompt tokens of prefills that have begun and are not done. */
+  private tokensInPrefill(): number {
+    let tokens = this.partial === NONE ? 0 : this.totalTokens - this.doneTokens;
+    for (const lane of this.replica.flights) tokens += lane.tokensInFlight();
+    return tokens;
   }
 
   /** Blocks for the decode batch's growth, preempting from the tail, and the partial prefill's next chunk. */
@@ -81,13 +123,15 @@ export class ChunkedScheduler {
     const { waiting, decode, config, layerkv, chunks } = replica;
     const { maxNumBatchedTokens, maxNumSeqs } = config.limits;
     let budget = maxNumBatchedTokens - decode.count - (chunks.length > 0 ? replica.batch.prefillTokens : 0);
-    let running = decode.count + chunks.length + (layerkv?.parking.reloading.length ?? 0);
+    let running = replica.runningCount() + chunks.length + (layerkv?.parking.reloading.length ?? 0);
+    for (const lane of replica.flights) running += lane.prefilling((request) => replica.prefillTokens(request));
     while (waiting.length > 0 && budget > 0 && running < maxNumSeqs) {
       const request = waiting.first();
+      if (replica.inFlight[request]! > 0) return;
       const total = replica.prefillTokens(request);
       if (replica.blocksOf(total) > config.poolBlocks) {
         waiting.popFront();
-        replica.refuse(request);
+        replica.refuse();
         continue;
       }
       const tokens = Math.min(total, budget);
@@ -136,18 +180,7 @@ export class ChunkedScheduler {
     const alongS = replica.layerkv?.prefillStepS(computeS, chunks) ?? computeS;
     const stepS = Math.max(alongS, replica.streamLaw()?.baseS ?? 0);
     replica.takeGrowth(1, stepS - alongS);
-    replica.recorder?.span(replica.clockS, replica.clockS + stepS);
-    if (decode.count > 0) replica.recorder?.decodes(replica.clockS + stepS, stepS, 0, 1);
-    replica.clockS += stepS;
-    if (decode.count > 0) {
-      replica.lastDecodeS = stepS;
-      decode.advance(1);
-      replica.finishDecoded();
-    }
-    for (let k = 0; k < chunks.length; k++) {
-      const request = chunks.request[k]!;
-      if (request !== this.partial) replica.completePrefill(request, chunks.cached[k]! + chunks.tokens[k]!);
-    }
+    replica.start(stepS, decode.count, batch.sampledSeqs);
   }
 
   private dropPartial(): void {
@@ -155,7 +188,21 @@ export class ChunkedScheduler {
     this.partial = NONE;
     this.replica.inPrefill = 0;
     // LayerKV took the whole prompt's retained layers at admission; plain vLLM holds the chunks done so far.
-    this.replica.dropToQueue(request, this.replica.layerkv === null ? this.doneTokens : this.totalTokens);
+    this.replica.preemptPrefill(request, this.replica.layerkv === null ? this.doneTokens : this.totalTokens);
+  }
+
+  /** Preempts the request admitted last whose prompt is done but for the step under way. @returns false without such. */
+  private dropPrefilled(): boolean {
+    const { replica } = this;
+    for (let flight = replica.flights.length - 1; flight >= 0; flight--) {
+      const { request } = replica.flights[flight]!.chunks;
+      for (let k = replica.flights[flight]!.chunks.length - 1; k >= 0; k--) {
+        if (request[k]! < 0) continue;
+        replica.preemptPrefill(request[k]!, replica.prefillTokens(request[k]!));
+        return true;
+      }
+    }
+    return false;
   }
 
   /** Nothing is scheduled and nothing decodes: wait for transfers, or break a knot by dropping the partial prefill. */
