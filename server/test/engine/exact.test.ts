@@ -5,7 +5,7 @@ import { SloGate } from '../../src/engine/schedule/sloGate.ts';
 import { simulate } from '../../src/engine/simulate.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
 import { figureOneInput, hostileInput } from './inputs.ts';
-import { referenceRun } from './reference.ts';
+import { referenceRun } from './referencePipeline.ts';
 
 /** Looks at what a method returns, until undone. */
 function count<T extends object>(prototype: T, name: keyof T & string, look: (result: unknown) => void): () => void {
