@@ -147,7 +147,7 @@ export class ReferenceEngine extends ReferenceState {
       if (this.acts) {
         const leaving = partial.onGpu.filter((gpu) => !gpu).length;
         const needed = Math.min(this.input.layerkv.transientLayers, leaving) * this.blocks(all);
-        if (needed > this.free() - this.growth()) stalled = true;
+        if (round.transient + needed > this.free() - this.growth()) stalled = true;
         else round.transient += needed;
       } else if ((this.blocks(all) - this.blocks(partial.kv)) * this.layers > this.free() - this.growth()) {
         this.dropPartial();
