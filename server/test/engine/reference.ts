@@ -4,7 +4,13 @@
  * purpose; the engine has to agree with it request by request.
  */
 import { addPrefill, emptyBatch, type StepBatch } from '../../src/engine/cost/types.ts';
-import { NS, type ReferenceFlight, type ReferenceRequest, type ReferenceRun, ReferenceState } from './referenceState.ts';
+import {
+  NS,
+  type ReferenceFlight,
+  type ReferenceRequest,
+  type ReferenceRun,
+  ReferenceState,
+} from './referenceState.ts';
 
 export class ReferenceEngine extends ReferenceState {
   run(): ReferenceRun {
@@ -209,7 +215,7 @@ export class ReferenceEngine extends ReferenceState {
       addPrefill(batch, tokens, cached, cached + tokens === r.input + r.produced, window);
     }
     const collectiveS = this.collectiveS(batch.decodeSeqs + batch.prefillTokens);
-    const along = this.withTransfers(this.cost.stepS(batch), collectiveS, decodes, chunks);
+    const along = this.withTransfers(this.cost.stepS(batch), collectiveS, chunks);
     const duration = Math.max(along, this.streamS(decodes));
     for (const r of decodes) {
       r.reserved = r.kv + 1;
@@ -283,11 +289,10 @@ export class ReferenceEngine extends ReferenceState {
   private withTransfers(
     alone: number,
     collectiveS: number,
-    decodes: readonly ReferenceRequest[],
     chunks: { r: ReferenceRequest; cached: number; tokens: number }[],
   ): number {
     if (!this.acts) return alone;
-    const moving = this.reloading.length + this.leaving.length > 0 || decodes.some((r) => r.streamed > 0);
+    const moving = this.reloading.length + this.leaving.length > 0 || this.ready().some((r) => r.streamed > 0);
     if (chunks.every(({ r }) => r.onGpu.every((gpu) => gpu))) {
       return alone + (moving ? this.transfer.collectiveWaitS(1) : 0);
     }
@@ -354,7 +359,9 @@ export class ReferenceEngine extends ReferenceState {
         this.drop(r);
         return true;
       }
-      this.clock = Math.max(this.linkOutFree, this.clock) + (layers / this.transfer.sideBySide) * this.transfer.offloadLayerS(r.kv) * this.stretch();
+      this.clock =
+        Math.max(this.linkOutFree, this.clock) +
+        (layers / this.transfer.sideBySide) * this.transfer.offloadLayerS(r.kv) * this.stretch();
       this.linkOutFree = this.clock;
       this.out += layers * r.kv * this.transfer.bytesPerTokenLayer;
       r.hostReserved += layers * this.blocks(r.kv);

@@ -244,7 +244,8 @@ export class ReferenceState {
       const leaver = victim;
       this.running = this.running.filter((r) => r !== leaver);
       this.linkOutFree =
-        Math.max(this.linkOutFree, this.clock) + (layers / this.transfer.sideBySide) * this.transfer.offloadLayerS(victim.kv) * this.stretch();
+        Math.max(this.linkOutFree, this.clock) +
+        (layers / this.transfer.sideBySide) * this.transfer.offloadLayerS(victim.kv) * this.stretch();
       victim.reloadEndS = this.linkOutFree;
       victim.leavingLayers = layers;
       victim.hostReserved += layers * blocks;
@@ -315,7 +316,9 @@ export class ReferenceState {
       if (this.free() - this.transientInFlight() - missing * this.blocks(r.kv) < this.floor(0)) return;
       this.parked.shift();
       r.onGpu = r.onGpu.map(() => true);
-      this.linkFree = Math.max(this.linkFree, this.clock) + (missing / this.transfer.sideBySide) * this.transfer.reloadLayerS(r.kv) * this.stretch();
+      this.linkFree =
+        Math.max(this.linkFree, this.clock) +
+        (missing / this.transfer.sideBySide) * this.transfer.reloadLayerS(r.kv) * this.stretch();
       r.reloadEndS = this.linkFree;
       this.back += missing * r.kv * this.transfer.bytesPerTokenLayer;
       this.reloading.push(r);

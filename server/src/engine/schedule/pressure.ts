@@ -70,9 +70,9 @@ export class PressureWatch {
       forecast += config.layers * replica.blocksOf(layerkv.holdings.kvTokens[request]!);
     }
     this.soonestEnd = Number.POSITIVE_INFINITY;
-    replica.forEachRunning((request) => {
+    replica.forEachRunning((request, lane) => {
       if (!this.endsSoon(request)) return;
-      forecast += config.layers * replica.blocksOf(replica.laneOf(request)!.decode.kvTokens(request));
+      forecast += config.layers * replica.blocksOf(lane.decode.kvTokens(request));
       this.soonestEnd = Math.min(this.soonestEnd, layerkv.predictedTokens[request]! - replica.producedTokens(request));
     });
     this.forecast = forecast;

@@ -12,9 +12,9 @@ export function predictReloadWaits(replica: Replica, layerkv: LayerKv): Readonly
   const { config, holdings, parking, predictedTokens } = layerkv;
   const { lastDecodeS } = replica;
   const releases: { readonly afterS: number; readonly layerBlocks: number }[] = [];
-  replica.forEachRunning((request) => {
+  replica.forEachRunning((request, lane) => {
     const future = Math.max(1, predictedTokens[request]! - replica.producedTokens(request));
-    const layerBlocks = config.layers * replica.blocksOf(replica.laneOf(request)!.decode.kvTokens(request));
+    const layerBlocks = config.layers * replica.blocksOf(lane.decode.kvTokens(request));
     releases.push({ afterS: future * lastDecodeS, layerBlocks });
   });
   releases.sort((a, b) => a.afterS - b.afterS);

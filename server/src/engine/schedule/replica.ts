@@ -30,16 +30,6 @@ export interface ReplicaConfig {
   readonly lanes: number;
 }
 
-/** A run of decode steps that last baseS, baseS + growthS, …; computing alone would take ownS, ownS + ownGrowthS, …. */
-interface DecodeRun {
-  readonly baseS: number;
-  readonly growthS: number;
-  readonly ownS: number;
-  readonly ownGrowthS: number;
-  /** Steps for which this is so. */
-  readonly holdsSteps: number;
-}
-
 /** What turns a replica's baseline into LayerKV. */
 export interface LayerKvSetup {
   readonly config: LayerKvConfig;
@@ -143,8 +133,9 @@ export class Replica {
     return null;
   }
 
-  forEachRunning(visit: (request: number) => void): void {
-    for (const lane of this.lanes) lane.decode.forEach(visit);
+  /** Visits all who decode, lane by lane in the order of admission. */
+  forEachRunning(visit: (request: number, lane: Lane) => void): void {
+    for (const lane of this.lanes) lane.decode.forEach((request) => visit(request, lane));
   }
 
   /** Turns to a lane. */
@@ -154,7 +145,8 @@ export class Replica {
     this.chunks = lane.chunks;
   }
 
-  private readonly totalTokens = (request: number): number => this.prefillTokens(request);
+  /** What a (re)started prefill computes, as a function to hand on. */
+  readonly totalTokens = (request: number): number => this.prefillTokens(request);
 
   blocksOf(tokens: number): number {
     return Math.ceil(tokens / this.config.limits.blockSizeTokens);
@@ -172,8 +164,8 @@ export class Replica {
   /** Tokens produced so far, the first included. */
   producedTokens(request: number): number {
     const before = this.records.producedTokens[request]!;
-    const lane = this.laneOf(request);
-    return lane === null ? before : before + lane.decode.producedSinceJoin(request);
+    for (const { decode } of this.lanes) if (decode.has(request)) return before + decode.producedSinceJoin(request);
+    return before;
   }
 
   refuse(): void {
@@ -298,152 +290,6 @@ export class Replica {
     return layerkv !== null && decode.hostBlocksForNextStep() > layerkv.holdings.hostFree;
   }
 
-  /**
-   * Decodes until something can change: a finish, a block shortage, a full window, an arrival (`untilS`) or transfer, the
-   * SLO budget or the forecast of free blocks. The steps between are summed in closed form; in a pipeline the last of
-   * them is left under way.
-   * @param single just one step: the next boundary may differ for reasons of the scheduler's own.
-   */
-  runDecode(untilS: number, single: boolean): void {
-    const { decode } = this;
-    const run = this.decodeRun();
-    const steps = this.steadySteps(run, untilS, single);
-    if (this.config.pipeline === null) {
-      this.decodeSteps(run, steps);
-      this.finishDecoded();
-      return;
-    }
-    if (steps > 1) this.decodeSteps(run, steps - 1);
-    this.chunks.clear();
-    const last = steps > 1 ? this.decodeRun() : run;
-    this.takeGrowth(1, last.baseS - last.ownS);
-    this.start(last.baseS, decode.count, decode.count);
-  }
-
-  private steadySteps({ baseS, growthS, holdsSteps }: DecodeRun, untilS: number, single: boolean): number {
-    const { decode, layerkv } = this;
-    const steps = Math.min(
-      single ? 1 : holdsSteps,
-      layerkv?.steadySteps(baseS) ?? Number.POSITIVE_INFINITY,
-      decode.stepsToFinish(),
-      decode.stepsToFill(),
-      decode.stepsForGpuBlocks(this.freeLayerBlocks),
-      layerkv === null ? Number.POSITIVE_INFINITY : decode.stepsForHostBlocks(layerkv.holdings.hostFree),
-    );
-    const horizonS = layerkv === null ? untilS : Math.min(untilS, layerkv.parking.nextEventS());
-    const budgetS = horizonS - SIMULTANEOUS_S - this.clockS;
-    return runS(baseS, growthS, steps) >= budgetS ? stepsUntil(baseS, growthS, budgetS, steps) : steps;
-  }
-
-  private decodeSteps({ baseS, growthS, ownS, ownGrowthS }: DecodeRun, steps: number): void {
-    const durationS = runS(baseS, growthS, steps);
-    this.takeGrowth(steps, durationS - runS(ownS, ownGrowthS, steps));
-    this.recorder?.span(this.clockS, this.clockS + durationS);
-    this.recorder?.decodes(this.clockS + baseS, baseS, growthS, steps);
-    this.clockS += durationS;
-    this.lastDecodeS = baseS + growthS * (steps - 1);
-    this.decode.advance(steps);
-  }
-
-  /** The step put together in this lane, blocks taken, begins; in an empty pipeline it takes `stepS`. */
-  start(stepS: number, decodeSeqs: number, sampledSeqs: number): void {
-    const { lane, config, layerkv } = this;
-    lane.decodes = decodeSeqs > 0;
-    if (config.pipeline === null) {
-      this.settle(this.clockS + stepS, stepS);
-      return;
-    }
-    lane.startS = this.clockS;
-    lane.endS = config.pipeline.enter(this.clockS, stepS, decodeSeqs + lane.chunks.length, sampledSeqs);
-    lane.busy = true;
-    layerkv?.rememberRound(lane);
-    this.flights.push(lane);
-  }
-
-  /** Waits for the result of the oldest step under way. */
-  land(): void {
-    const lane = this.flights.shift()!;
-    const endS = Math.max(this.clockS, lane.endS);
-    this.select(lane);
-    lane.busy = false;
-    this.settle(endS, endS - lane.startS);
-    for (const request of lane.orphans) this.completeOrphan(request);
-    for (const request of lane.tokenless) this.inFlight[request]! -= 1;
-    lane.orphans.length = 0;
-    lane.tokenless.length = 0;
-  }
-
-  /** This lane's step has ended: its tokens are there. */
-  private settle(endS: number, durationS: number): void {
-    const { lane, decode, chunks } = this;
-    this.recorder?.span(this.clockS, endS);
-    if (lane.decodes) this.recorder?.decodes(endS, durationS, 0, 1);
-    this.clockS = endS;
-    if (lane.decodes) {
-      this.lastDecodeS = durationS;
-      decode.advance(1);
-      this.finishDecoded();
-    }
-    for (let k = 0; k < chunks.length; k++) {
-      if (!lane.isLastChunk(k, this.totalTokens)) continue;
-      this.completePrefill(chunks.request[k]!, chunks.cached[k]! + chunks.tokens[k]!);
-    }
-  }
-
-  /**
-   * The token of a request that was preempted while its step was under way counts
-   * (vllm/v1/core/sched/scheduler.py, `update_from_output`: stopped_preempted_reqs).
-   */
-  private completeOrphan(request: number): void {
-    const { records } = this;
-    this.inFlight[request]! -= 1;
-    records.producedTokens[request]! += 1;
-    this.recorder?.prefilled(request);
-    this.recorder?.parked(request);
-    if (Number.isNaN(records.firstTokenS[request]!)) records.firstTokenS[request] = this.clockS;
-    if (records.producedTokens[request]! < records.outputTokens[request]!) return;
-    this.waiting.remove(request);
-    this.finish(request, 0);
-  }
-
-  /** Durations of the coming decode steps: the longer of computing and streaming, for as long as that one is. */
-  private decodeRun(): DecodeRun {
-    const { decode, layerkv } = this;
-    const law = this.decodeLaw(decode.count);
-    const ownS = this.decodeStepS() + (layerkv?.decodeWaitS() ?? 0);
-    const ownGrowthS = law.perContextTokenS * decode.count + law.perWindowTokenS * decode.growingCount;
-    const own = { baseS: ownS, growthS: ownGrowthS, ownS, ownGrowthS, holdsSteps: Number.POSITIVE_INFINITY };
-    const stream = this.streamLaw();
-    if (stream === null) return own;
-    const [longer, shorter] = stream.baseS > ownS ? [stream, own] : [own, stream];
-    const gain = shorter.growthS - longer.growthS;
-    const holdsSteps = gain > 0 ? Math.floor((longer.baseS - shorter.baseS) / gain) + 1 : Number.POSITIVE_INFINITY;
-    return { baseS: longer.baseS, growthS: longer.growthS, ownS, ownGrowthS, holdsSteps };
-  }
-
-  /** Time of the next decode step on the link, for layers that stream through it, and its growth; null without such. */
-  streamLaw(): { readonly baseS: number; readonly growthS: number } | null {
-    const { decode, layerkv } = this;
-    if (layerkv === null || decode.streamLayers === 0) return null;
-    const { link } = layerkv.config;
-    const baseS = link.streamS(decode.streamTokens, decode.streamLayers) + link.sharedS(this.decodeCollectiveS());
-    return { baseS, growthS: link.streamS(decode.streamLayers, 0) };
-  }
-
-  /** Blocks, and bytes over the link, of so many decode steps; streaming lengthened them by `exposedS`. */
-  takeGrowth(steps: number, exposedS: number): void {
-    const { decode, layerkv, records } = this;
-    this.freeLayerBlocks -= decode.gpuBlocksForSteps(steps);
-    if (layerkv === null || decode.streamLayers === 0) return;
-    layerkv.holdings.hostFree -= decode.hostBlocksForSteps(steps);
-    const { link } = layerkv.config;
-    const fetched = steps * decode.streamTokens + (decode.streamLayers * steps * (steps - 1)) / 2;
-    records.hostToDeviceBytes += fetched * link.bytesPerTokenLayer;
-    records.deviceToHostBytes += steps * decode.streamLayers * link.bytesPerTokenLayer;
-    records.transferS += link.streamS(fetched, steps * decode.streamLayers);
-    records.exposedTransferS += Math.max(0, exposedS);
-  }
-
   /** Requests whose last token came with the current step leave. */
   finishDecoded(): void {
     for (let request = this.decode.finishedRequest(); request >= 0; request = this.decode.finishedRequest()) {
@@ -472,29 +318,12 @@ export class Replica {
     return this.config.cost.collectives?.secondsS(decodeSeqs + prefillTokens) ?? 0;
   }
 
-  private decodeLaw(seqs: number): DecodeLaw {
+  /** The step law for so many sequences. */
+  decodeLaw(seqs: number): DecodeLaw {
     const known = this.laws[seqs];
     if (known !== undefined) return known;
     const law = this.config.cost.decodeLaw(seqs);
     this.laws[seqs] = law;
     return law;
   }
-}
-
-/** Seconds of `steps` steps whose durations grow linearly. */
-function runS(baseS: number, growthS: number, steps: number): number {
-  return steps * (baseS + (growthS * (steps - 1)) / 2);
-}
-
-/** Fewest steps, at least 1 and at most `most`, that take `budgetS`. */
-function stepsUntil(baseS: number, growthS: number, budgetS: number, most: number): number {
-  const linear = baseS - growthS / 2;
-  const root =
-    growthS > 0
-      ? (Math.sqrt(linear * linear + 2 * growthS * Math.max(0, budgetS)) - linear) / growthS
-      : budgetS / baseS;
-  let steps = Math.min(most, Math.max(1, Math.ceil(root)));
-  while (steps > 1 && runS(baseS, growthS, steps - 1) >= budgetS) steps -= 1;
-  while (steps < most && runS(baseS, growthS, steps) < budgetS) steps += 1;
-  return steps;
 }

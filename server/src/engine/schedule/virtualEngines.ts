@@ -8,6 +8,7 @@ import type { Pipeline } from '../cost/stages.ts';
 import type { Engine } from './engine.ts';
 import type { Replica } from './replica.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
+import { land } from './step.ts';
 import type { PrefillFirstScheduler } from './vllmV0.ts';
 
 interface VirtualEngine {
@@ -79,7 +80,7 @@ export class VirtualEngines implements Engine {
 
   private land(replica: Replica): void {
     this.landing = true;
-    replica.land();
+    land(replica);
     this.landing = false;
     this.answered(0);
   }

@@ -5,8 +5,10 @@
  * With LayerKV, layers' blocks and the SLO budget take the place of the whole-prompt block test.
  */
 import { addPrefill, clearBatch } from '../cost/types.ts';
+import { runDecode } from './decodeRun.ts';
 import type { Replica } from './replica.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
+import { startStep } from './step.ts';
 
 export class PrefillFirstScheduler {
   private readonly replica: Replica;
@@ -44,7 +46,7 @@ export class PrefillFirstScheduler {
     // Who had to wait for a transfer looks again: in the meantime other engines have used the stages.
     if (config.pipeline !== null && replica.clockS > fromS) return true;
     // What was preempted may fit again after one step.
-    if (decode.count > 0) replica.runDecode(untilS, preempted || single);
+    if (decode.count > 0) runDecode(replica, untilS, preempted || single);
     return true;
   }
 
@@ -84,6 +86,6 @@ export class PrefillFirstScheduler {
     for (let k = 0; k < chunks.length; k++) replica.markStart(chunks.request[k]!);
     const computeS = replica.config.cost.stepS(replica.batch);
     const stepS = replica.layerkv?.prefillStepS(computeS, chunks) ?? computeS;
-    replica.start(stepS, 0, chunks.length);
+    startStep(replica, stepS, 0, chunks.length);
   }
 }

@@ -14,9 +14,11 @@
  * prompt. So the batches take turns, each with the decodes that its own last step left (`Lane`); pool and queue are one.
  */
 import { addPrefill, clearBatch } from '../cost/types.ts';
+import { runDecode, streamLaw, takeGrowth } from './decodeRun.ts';
 import type { Lane } from './lane.ts';
 import type { Replica } from './replica.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
+import { land, startStep } from './step.ts';
 
 const NONE = -1;
 
@@ -44,7 +46,7 @@ export class ChunkedScheduler {
     const { flights, lanes } = replica;
     while (replica.clockS + SIMULTANEOUS_S < untilS) {
       if (flights.length === lanes.length || !this.step(untilS)) {
-        if (flights.length > 0) replica.land();
+        if (flights.length > 0) land(replica);
         else if (!this.wait(untilS)) return;
       }
     }
@@ -62,7 +64,7 @@ export class ChunkedScheduler {
     const preempted = this.scheduleRunning();
     if (!preempted && !this.stalled && replica.waiting.length > 0) this.scheduleWaiting();
     if (chunks.length > 0) this.mixedStep();
-    else if (decode.count > 0) replica.runDecode(untilS, preempted || this.stalled || !this.isAlone());
+    else if (decode.count > 0) runDecode(replica, untilS, preempted || this.stalled || !this.isAlone());
     else return preempted && flights.length === 0;
     return true;
   }
@@ -178,9 +180,9 @@ export class ChunkedScheduler {
     batch.sampledSeqs += decode.count;
     const computeS = config.cost.stepS(batch);
     const alongS = replica.layerkv?.prefillStepS(computeS, chunks) ?? computeS;
-    const stepS = Math.max(alongS, replica.streamLaw()?.baseS ?? 0);
-    replica.takeGrowth(1, stepS - alongS);
-    replica.start(stepS, decode.count, batch.sampledSeqs);
+    const stepS = Math.max(alongS, streamLaw(replica)?.baseS ?? 0);
+    takeGrowth(replica, 1, stepS - alongS);
+    startStep(replica, stepS, decode.count, batch.sampledSeqs);
   }
 
   private dropPartial(): void {
