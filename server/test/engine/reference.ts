@@ -330,7 +330,7 @@ export class ReferenceEngine extends ReferenceState {
         ends.push(linkOut);
       } else now += computeS / this.layers;
     }
-    this.linkOutFree = this.clock + linkOut;
+    if (!this.pipelined) this.linkOutFree = this.clock + linkOut;
     return Math.max(now, linkOut);
   }
 

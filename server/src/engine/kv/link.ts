@@ -36,6 +36,8 @@ export interface LinkLaw {
    * many as stages, share these links in equal parts, which leaves each of them one.
    */
   readonly sideBySide: number;
+  /** Links one behind the other: one a pipeline stage. */
+  readonly stages: number;
   /** `tokenLayers` tokens of single layers passing through in `copies` copies, s. */
   streamS(tokenLayers: number, copies: number): number;
   /** Collectives' time as far as it is spent on this link, s. */
@@ -67,6 +69,7 @@ export function linkLaw(input: LinkInput, collectives: CollectiveLaw | null): Li
     offloadTokenLayerS: outBytes / input.hostLinkBytesPerS,
     offloadLayerS: (tokens) => layerS(tokens * outBytes),
     reloadLayerS: (tokens) => layerS(tokens * backBytes),
+    stages: pipeline,
     sideBySide: input.scheduler === 'v0' ? 1 : pipeline,
     streamS: (tokenLayers, copies) => (tokenLayers * backBytes) / input.hostLinkBytesPerS + copies * COPY_LATENCY_S,
     sharedS: (collectiveS) => (shared ? collectiveS : 0),

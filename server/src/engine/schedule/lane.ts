@@ -26,6 +26,11 @@ export class Lane {
     this.decode = decode;
   }
 
+  /** A request of the step under way is preempted. */
+  orphan(request: number, getsToken: boolean): void {
+    (getsToken ? this.orphans : this.tokenless).push(request);
+  }
+
   /** Prompts whose last chunk is on its way. @param total tokens that a request's prefill computes. */
   prefilling(total: (request: number) => number): number {
     let count = 0;

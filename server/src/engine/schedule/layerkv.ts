@@ -157,8 +157,9 @@ export class LayerKv {
       link.collectiveWaitS(parking.isMoving() || replica.decode.streamLayers > 0 ? 1 : overlap.totalS() / computeS);
     const { stepS, transferS, linkFreeS } = overlap.run(heldUpS, Math.max(0, parking.linkOutFreeS - replica.clockS));
     const exposedS = Math.min(transferS, stepS - computeS);
-    parking.linkOutFreeS = replica.clockS + linkFreeS;
-    replica.recorder?.transfer(replica.clockS, replica.clockS + Math.min(transferS, stepS));
+    // In a pipeline another batch is in another stage, whose link is its own.
+    if (replica.config.pipeline === null) parking.linkOutFreeS = replica.clockS + linkFreeS;
+    replica.recorder?.transfer(replica.clockS, replica.clockS + Math.min(transferS, stepS), 1 / link.stages);
     records.transferS += transferS;
     records.exposedTransferS += exposedS;
     for (let k = 0; k < chunks.length; k++) {

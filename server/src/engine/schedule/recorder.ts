@@ -90,8 +90,8 @@ export class Recorder {
     lane.lastTokenS = firstEndS + (steps - 1) * (baseS + (growthS * steps) / 2);
   }
 
-  /** One direction of the link is busy. */
-  transfer(fromS: number, toS: number): void {
-    this.recording.timeline.add('linkBusy', fromS, toS, 1);
+  /** One direction is busy on a share of the links. */
+  transfer(fromS: number, toS: number, share: number): void {
+    this.recording.timeline.add('linkBusy', fromS, toS, share);
   }
 }

@@ -135,7 +135,10 @@ export class Replica {
 
   /** Visits all who decode, lane by lane in the order of admission. */
   forEachRunning(visit: (request: number, lane: Lane) => void): void {
-    for (const lane of this.lanes) lane.decode.forEach((request) => visit(request, lane));
+    for (const lane of this.lanes)
+      lane.decode.forEach((request) => {
+        visit(request, lane);
+      });
   }
 
   /** Turns to a lane. */
@@ -210,7 +213,10 @@ export class Replica {
    */
   preemptDecode(request: number, lane: Lane = this.lane): void {
     const kvTokens = this.leaveDecode(request, lane);
-    if (lane.busy) this.orphan(request, lane, true);
+    if (lane.busy) {
+      this.inFlight[request]! += 1;
+      lane.orphan(request, true);
+    }
     this.dropToQueue(request, kvTokens + (lane.busy ? 1 : 0));
   }
 
@@ -227,17 +233,13 @@ export class Replica {
     this.preemptDecode(tail, latest);
   }
 
-  private orphan(request: number, lane: Lane, getsToken: boolean): void {
-    this.inFlight[request]! += 1;
-    (getsToken ? lane.orphans : lane.tokenless).push(request);
-  }
-
   /** A request whose prefill is under way is preempted; it holds `kvTokens`. */
   preemptPrefill(request: number, kvTokens: number): void {
     for (const lane of this.flights) {
       for (let k = 0; k < lane.chunks.length; k++) {
         if (lane.chunks.request[k] !== request) continue;
-        this.orphan(request, lane, lane.isLastChunk(k, this.totalTokens));
+        this.inFlight[request]! += 1;
+        lane.orphan(request, lane.isLastChunk(k, this.totalTokens));
         lane.chunks.request[k] = -1;
       }
     }
