@@ -46,11 +46,6 @@ const ROWS: readonly Row[] = [
   },
   { find: stated(['spec', 'calibration']), message: ignored('A calibration') },
   {
-    find: ({ draft }) => ((draft.pipeline?.value ?? 1) > 1 ? placeOf(draft, draft.pipeline) : null),
-    message:
-      'Pipeline parallelism is simulated with one batch at a time in the whole pipeline, where vLLM keeps one in each stage. Real throughput is higher than predicted here, and queues are shorter.',
-  },
-  {
     find: ({ draft }) => (draft.model?.value.shape.slidingWindow === undefined ? null : placeOf(draft, draft.model)),
     message:
       'This model has layers with a sliding window. Their steps are timed with it, but their KV is counted in full, as for the other layers: the real pool holds more tokens than predicted here. Where a start-up log of the engine tells the size of its KV cache in tokens, state that over the block size as `engine.numGpuBlocks`.',
