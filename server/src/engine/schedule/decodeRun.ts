@@ -41,9 +41,11 @@ function steadySteps(
   untilS: number,
   single: boolean,
 ): number {
+  // Room for one step has been made, and nothing is looked at within one.
+  if (single) return 1;
   const { decode, layerkv } = replica;
   const steps = Math.min(
-    single ? 1 : holdsSteps,
+    holdsSteps,
     layerkv?.steadySteps(baseS) ?? Number.POSITIVE_INFINITY,
     decode.stepsToFinish(),
     decode.stepsToFill(),

@@ -1,4 +1,5 @@
 /** A step of one lane: it starts, it may be under way beside others, and its tokens come in. */
+import type { Lane } from './lane.ts';
 import type { Replica } from './replica.ts';
 
 /** The step put together in this lane, blocks taken, begins; in an empty pipeline it takes `stepS`. */
@@ -23,6 +24,10 @@ export function land(replica: Replica): void {
   replica.select(lane);
   lane.busy = false;
   settle(replica, endS, endS - lane.startS);
+  if (lane.orphans.length + lane.tokenless.length > 0) landOrphans(replica, lane);
+}
+
+function landOrphans(replica: Replica, lane: Lane): void {
   for (const request of lane.orphans) completeOrphan(replica, request);
   for (const request of lane.tokenless) replica.inFlight[request]! -= 1;
   lane.orphans.length = 0;
