@@ -83,7 +83,7 @@ describe('engine against the naive reference', () => {
       count(SloGate.prototype, 'claim', (open) => (met.gated += open === false ? 1 : 0)),
     ];
     try {
-      for (const input of fc.sample(hostileInput, { numRuns: 3000, seed: 11 })) {
+      for (const input of fc.sample(hostileInput, { numRuns: 8000, seed: 11 })) {
         const { records } = simulate(input);
         met.preempted += records.preemptions;
         met.refused += records.refused;

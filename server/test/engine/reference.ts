@@ -68,7 +68,7 @@ export class ReferenceEngine extends ReferenceState {
     const { maxNumBatchedTokens, maxNumSeqs } = this.input.limits;
     const batch: ReferenceRequest[] = [];
     let tokens = 0;
-    const round = { claimed: 0, transient: 0 };
+    const round: Round = { claimed: 0, transient: 0, budget: null };
     const from = this.clock;
     while (this.waiting.length > 0) {
       const head = this.waiting[0]!;
@@ -143,7 +143,7 @@ export class ReferenceEngine extends ReferenceState {
     let inFlight = partialAtStart === null ? 0 : partialAtStart.input + partialAtStart.produced - partialAtStart.kv;
     for (const tokens of tokensUnderWay) inFlight += tokens;
     const under = this.transientInFlight();
-    const round = { claimed: inFlight > 0 ? this.estimate(inFlight) : 0, transient: under };
+    const round: Round = { claimed: inFlight > 0 ? this.estimate(inFlight) : 0, transient: under, budget: null };
     const joiningBefore = this.joining;
     let stalled = false;
     const partial = this.partial;

@@ -47,6 +47,13 @@ export interface ReferenceFlight {
   readonly settle: () => void;
 }
 
+/** One round of admissions: what it has claimed, and the budget as it was when the first prompt asked. */
+export interface Round {
+  claimed: number;
+  transient: number;
+  budget: number | null;
+}
+
 export interface ReferenceRun {
   readonly requests: readonly ReferenceRequest[];
   readonly preemptions: number;
@@ -325,18 +332,14 @@ export class ReferenceState {
     }
   }
 
-  protected admitLayerKv(
-    r: ReferenceRequest,
-    tokens: number,
-    round: { claimed: number; transient: number },
-    growth: number,
-  ): boolean {
+  protected admitLayerKv(r: ReferenceRequest, tokens: number, round: Round, growth: number): boolean {
     const blocks = this.blocks(tokens);
     const available = this.free() - growth - round.transient;
     const kept = this.keep(tokens, blocks, available);
     if (kept < 0) return false;
     const estimate = this.estimate(tokens);
-    if (round.claimed + estimate > this.budget() + NS) return false;
+    round.budget ??= this.budget();
+    if (round.claimed + estimate > round.budget + NS) return false;
     round.claimed += estimate;
     if (kept === this.layers) this.joining += 1;
     round.transient += Math.min(this.input.layerkv.transientLayers, this.layers - kept) * blocks;
