@@ -10,6 +10,7 @@ import {
   type ReferenceRequest,
   type ReferenceRun,
   ReferenceState,
+  type Round,
 } from './referenceState.ts';
 
 export class ReferenceEngine extends ReferenceState {
