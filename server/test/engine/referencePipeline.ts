@@ -178,8 +178,9 @@ function virtualEnginesRun(input: EngineInput): ReferenceRun {
   for (const engine of engines) engine.arrivals = answer;
   answer();
   for (;;) {
-    const soonest = Math.min(...engines.map((engine) => engine.nextS()));
-    const engine = engines.find((other) => other.nextS() === soonest)!;
+    let engine = first;
+    for (const other of engines) if (other.nextS() < engine.nextS() - NS) engine = other;
+    const soonest = engine.nextS();
     const arrivalS = first.openArrivalS(home.length);
     if (soonest === Number.POSITIVE_INFINITY && arrivalS === Number.POSITIVE_INFINITY) break;
     const lands = engine.flights.length > 0;

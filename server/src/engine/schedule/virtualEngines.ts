@@ -42,8 +42,9 @@ export class VirtualEngines implements Engine {
       let next: VirtualEngine | null = null;
       let nextS = Number.POSITIVE_INFINITY;
       for (const engine of this.engines) {
+        // Of those that come at once, the first.
         const eventS = nextEventS(engine);
-        if (eventS >= nextS) continue;
+        if (eventS >= nextS - SIMULTANEOUS_S) continue;
         next = engine;
         nextS = eventS;
       }
