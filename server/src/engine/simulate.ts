@@ -1,16 +1,20 @@
 /** One run of one policy: requests go in, what happened to each comes out. Pure and deterministic. */
 import { linearCost } from './cost/linear.ts';
 import { rooflineCost } from './cost/roofline.ts';
+import { Pipeline } from './cost/stages.ts';
 import type { CostModel } from './cost/types.ts';
 import { HostTier } from './kv/hostTier.ts';
 import { linkLaw } from './kv/link.ts';
 import { PrefixCache } from './kv/prefixCache.ts';
 import { prefillEstimate } from './kv/retention.ts';
 import { memoryModel } from './memory.ts';
+import { type Engine, SingleEngine } from './schedule/engine.ts';
 import { LengthPredictor } from './schedule/predictor.ts';
 import { createRecording, Recorder, type Recording } from './schedule/recorder.ts';
 import { Records } from './schedule/records.ts';
-import { type LayerKvSetup, Replica, type ReplicaConfig } from './schedule/replica.ts';
+import { Replica } from './schedule/replica.ts';
+import type { LayerKvSetup, ReplicaConfig } from './schedule/replicaConfig.ts';
+import { VirtualEngines } from './schedule/virtualEngines.ts';
 import { PrefillFirstScheduler } from './schedule/vllmV0.ts';
 import { ChunkedScheduler } from './schedule/vllmV1.ts';
 import type { EngineInput } from './types.ts';
@@ -36,12 +40,6 @@ export interface SimulateOptions {
   readonly record?: boolean;
 }
 
-/** An engine under the driver's hand. */
-interface Engine {
-  readonly replica: Replica;
-  run(untilS: number): void;
-}
-
 /**
  * Simulates the workload. The pool must hold a sequence of max-model-len (vLLM refuses to start otherwise; check with
  * `memoryModel` first).
@@ -50,16 +48,24 @@ export function simulate(input: EngineInput, options: SimulateOptions = {}): Run
   const workload = drawWorkload(input.workload, input.limits.maxModelLenTokens);
   const records = new Records(workload.arrivalS.slice(), workload.inputTokens, workload.outputTokens);
   const cost = costModel(input);
-  const engines = Array.from({ length: Math.max(1, input.replicas * input.parallelism.data) }, (_, index) =>
-    createEngine(input, cost, records, workload, index),
+  const { data } = input.parallelism;
+  const replicas = Array.from({ length: Math.max(1, input.replicas) }, (_, replica) =>
+    Array.from({ length: Math.max(1, data) }, (_rank, rank) =>
+      createEngine(input, cost, records, workload, replica * data + rank),
+    ),
   );
+  const engines = replicas.flat();
   const recording = options.record === true ? createRecording() : null;
-  if (recording !== null) for (const { replica } of engines) replica.recorder = new Recorder(recording, replica);
-  if (workload.closedConcurrency === null) runOpen(engines, records, input.routing);
+  if (recording !== null) {
+    for (const replica of engines.flatMap((engine) => engine.replicas))
+      replica.recorder = new Recorder(recording, replica);
+  }
+  if (workload.closedConcurrency === null) runOpen(replicas, records, input.routing);
   else runClosed(engines, records, workload.closedConcurrency);
   const blockBytes = memoryModel(input).kvBytesPerToken * input.limits.blockSizeTokens;
-  for (const { replica } of engines)
+  for (const replica of engines.flatMap((engine) => engine.replicas)) {
     records.deviceToHostBytes += (replica.prefix?.host?.storedBlocks ?? 0) * blockBytes;
+  }
   const lost = records.count - records.finished - records.refused;
   if (lost !== 0) throw new Error(`the engine lost ${lost} requests`);
   return { workload, records, makespanS: makespan(records), recording };
@@ -67,7 +73,8 @@ export function simulate(input: EngineInput, options: SimulateOptions = {}): Run
 
 /** The law that the input asks for. */
 export function costModel(input: EngineInput): CostModel {
-  return input.cost.kind === 'linear' ? linearCost(input.cost.linear) : rooflineCost(input);
+  if (input.cost.kind === 'roofline') return rooflineCost(input);
+  return linearCost(input.cost.linear, input.model.layers, input.parallelism.pipeline);
 }
 
 /** Whether LayerKV can do anything: without a link or a host pool the whole policy is the baseline. */
@@ -76,15 +83,16 @@ export function layerKvCanAct(input: Pick<EngineInput, 'hostLinkBytesPerS' | 'la
 }
 
 /**
- * Whether prefix caching has an effect: v1 without LayerKV. v0 is simulated without it, as it was off by default there.
+ * Whether prefix caching has an effect: v1 without LayerKV and without a pipeline (whose batches would find each other's
+ * blocks half-way; not worked out [D]). v0 is simulated without it, as it was off by default there.
  * Nothing is published on LayerKV with shared blocks, and one would need a rule for a prefix that some of its users
  * have on the host, so LayerKV runs without it [D].
  */
 export function prefixCachingApplies(
-  input: Pick<EngineInput, 'hostLinkBytesPerS' | 'layerkv' | 'prefixCaching' | 'scheduler' | 'policy'>,
+  input: Pick<EngineInput, 'hostLinkBytesPerS' | 'layerkv' | 'prefixCaching' | 'scheduler' | 'policy' | 'parallelism'>,
 ): boolean {
   const layerKv = input.policy !== 'vllm' && layerKvCanAct(input);
-  return input.prefixCaching === true && input.scheduler === 'v1' && !layerKv;
+  return input.prefixCaching === true && input.scheduler === 'v1' && input.parallelism.pipeline === 1 && !layerKv;
 }
 
 /** Whether a host tier stands behind the prefix cache. */
@@ -98,6 +106,7 @@ export function hostTierBlocks(input: EngineInput): number {
   return Math.floor(bytes / (memoryModel(input).kvBytesPerToken * input.limits.blockSizeTokens));
 }
 
+/** One data-parallel rank: a scheduler over its pool, or v0's virtual engines, which share out its blocks and host memory. */
 function createEngine(
   input: EngineInput,
   cost: CostModel,
@@ -106,25 +115,41 @@ function createEngine(
   index: number,
 ): Engine {
   const { gpuBlocks } = memoryModel(input);
-  const v0 = input.scheduler === 'v0';
-  const config: ReplicaConfig = {
-    limits: input.limits,
-    layers: input.model.layers,
+  const pipeline = cost.stages === null ? null : new Pipeline(cost.stages);
+  if (input.scheduler === 'v1') {
     // v1 sets one block aside as the null block (vllm/v1/core/block_pool.py).
-    poolBlocks: v0 ? gpuBlocks : gpuBlocks - 1,
-    watermarkBlocks: v0 ? Math.floor(WATERMARK * gpuBlocks) : 0,
-    cost,
-  };
+    const config = { poolBlocks: gpuBlocks - 1, watermarkBlocks: 0, lanes: pipeline?.depth ?? 1 };
+    const replica = createReplica(input, { ...config, cost, pipeline }, records, workload, index, 1);
+    return new SingleEngine(replica, new ChunkedScheduler(replica));
+  }
+  const depth = pipeline?.depth ?? 1;
+  const poolBlocks = Math.floor(gpuBlocks / depth);
+  const config = { poolBlocks, watermarkBlocks: Math.floor(WATERMARK * poolBlocks), lanes: 1 };
+  const engines = Array.from({ length: depth }, (_, part) => {
+    const replica = createReplica(input, { ...config, cost, pipeline }, records, workload, index * depth + part, depth);
+    return { replica, scheduler: new PrefillFirstScheduler(replica) };
+  });
+  if (pipeline !== null) return new VirtualEngines(pipeline, engines);
+  return new SingleEngine(engines[0]!.replica, engines[0]!.scheduler);
+}
+
+function createReplica(
+  input: EngineInput,
+  state: Omit<ReplicaConfig, 'limits' | 'layers'>,
+  records: Records,
+  workload: Workload,
+  index: number,
+  parts: number,
+): Replica {
+  const config = { ...state, limits: input.limits, layers: input.model.layers };
   const acts = input.policy !== 'vllm' && layerKvCanAct(input);
-  const replica = new Replica(
+  return new Replica(
     config,
     records,
-    acts ? layerKvSetup(input, config, records, index) : null,
+    acts ? layerKvSetup(input, config, records, index, parts) : null,
     prefixCachingApplies(input) ? prefixCache(input, config, workload) : null,
     hostTierApplies(input) ? linkLaw(input, null) : null,
   );
-  const scheduler = v0 ? new PrefillFirstScheduler(replica) : new ChunkedScheduler(replica);
-  return { replica, run: (untilS) => scheduler.run(untilS) };
 }
 
 function prefixCache(input: EngineInput, { limits, poolBlocks }: ReplicaConfig, workload: Workload): PrefixCache {
@@ -135,11 +160,18 @@ function prefixCache(input: EngineInput, { limits, poolBlocks }: ReplicaConfig, 
   return new PrefixCache(poolBlocks, blockSizeTokens, count, prompts, host);
 }
 
-function layerKvSetup(input: EngineInput, config: ReplicaConfig, records: Records, index: number): LayerKvSetup {
+/** @param parts engines that share the rank's host memory. */
+function layerKvSetup(
+  input: EngineInput,
+  config: ReplicaConfig,
+  records: Records,
+  index: number,
+  parts: number,
+): LayerKvSetup {
   const { predictor, hostPoolBytes } = input.layerkv;
   const random = createRandom(input.workload.seed + 7919 * index, 'predictor');
   const link = linkLaw(input, config.cost.collectives);
-  const hostShareBytes = hostPoolBytes / input.parallelism.data;
+  const hostShareBytes = hostPoolBytes / input.parallelism.data / parts;
   const layerKvConfig = {
     options: input.layerkv,
     layers: config.layers,
@@ -155,27 +187,43 @@ function layerKvSetup(input: EngineInput, config: ReplicaConfig, records: Record
   };
 }
 
-function runOpen(engines: readonly Engine[], records: Records, routing: EngineInput['routing']): void {
+/** The router picks a replica, the replica's balancer one of its data-parallel ranks. */
+function runOpen(replicas: readonly (readonly Engine[])[], records: Records, routing: EngineInput['routing']): void {
+  const byLoad = routing === 'leastLoad' && replicas.length > 1;
   for (let request = 0; request < records.count; request++) {
     const arrivalS = records.arrivalS[request]!;
-    const engine = routing === 'leastLoad' ? leastLoaded(engines, arrivalS) : engines[request % engines.length]!;
-    engine.run(arrivalS);
-    engine.replica.enqueue(request);
+    if (byLoad) for (const ranks of replicas) for (const engine of ranks) engine.run(arrivalS);
+    const ranks = byLoad ? leastOf(replicas, loadOf) : replicas[request % replicas.length]!;
+    for (const engine of ranks) engine.run(arrivalS);
+    leastOf(ranks, rankScore).enqueue(request);
   }
-  for (const engine of engines) engine.run(Number.POSITIVE_INFINITY);
+  for (const ranks of replicas) for (const engine of ranks) engine.run(Number.POSITIVE_INFINITY);
 }
 
-/** The engine with the fewest requests waiting, parked or running when the request arrives; the first of equals. */
-function leastLoaded(engines: readonly Engine[], arrivalS: number): Engine {
-  let best = engines[0]!;
+/** Requests that a replica has in hand. */
+function loadOf(ranks: readonly Engine[]): number {
+  return ranks.reduce((sum, engine) => sum + engine.load(), 0);
+}
+
+/**
+ * vLLM's balancer between data-parallel ranks: whoever waits counts four times
+ * (vllm/v1/engine/core_client.py, `DPLBAsyncMPClient.get_core_engine_for_request`). There the counts are up to 100 ms
+ * old; here they are those of the arrival.
+ */
+function rankScore(engine: Engine): number {
+  return engine.load() + 3 * engine.waiting();
+}
+
+/** The first of those with the least score. */
+function leastOf<T extends object>(choices: readonly T[], score: (choice: T) => number): T {
+  let best = choices[0]!;
+  if (choices.length === 1) return best;
   let least = Number.POSITIVE_INFINITY;
-  for (const engine of engines) {
-    engine.run(arrivalS);
-    const load = engine.replica.load();
-    if (load < least) {
-      least = load;
-      best = engine;
-    }
+  for (const choice of choices) {
+    const own = score(choice);
+    if (own >= least) continue;
+    least = own;
+    best = choice;
   }
   return best;
 }
@@ -186,7 +234,7 @@ function leastLoaded(engines: readonly Engine[], arrivalS: number): Engine {
  */
 function runClosed(engines: readonly Engine[], records: Records, concurrency: number): void {
   const share = Math.ceil(records.count / engines.length);
-  engines.forEach(({ replica, run }, index) => {
+  engines.forEach((engine, index) => {
     let next = Math.min(records.count, index * share);
     const end = Math.min(records.count, next + share);
     let due = Math.min(end - next, usersOf(concurrency, engines.length, index));
@@ -197,17 +245,17 @@ function runClosed(engines: readonly Engine[], records: Records, concurrency: nu
       issuing = true;
       while (due > 0) {
         due -= 1;
-        records.arrivalS[next] = replica.clockS;
-        replica.enqueue(next++);
+        records.arrivalS[next] = engine.nowS;
+        engine.enqueue(next++);
       }
       issuing = false;
     };
-    replica.onFinish = () => {
+    engine.onAnswer(() => {
       if (next + due < end) due += 1;
       issue();
-    };
+    });
     issue();
-    run(Number.POSITIVE_INFINITY);
+    engine.run(Number.POSITIVE_INFINITY);
   });
 }
 

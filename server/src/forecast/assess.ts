@@ -66,7 +66,7 @@ export function assessInput(input: EngineInput): Assessment {
     shortfallBytesPerGpu: Math.max(0, -memory.kvBudgetBytesPerGpu),
     usableBytesPerGpu: memory.usableBytesPerGpu,
     overheadBytesPerGpu: memory.overheadBytesPerGpu,
-    oneSequenceFits: memory.kvTokens >= input.limits.maxModelLenTokens,
+    oneSequenceFits: largestSequenceTokens(input, memory) >= input.limits.maxModelLenTokens,
     meanPromptTokens,
     lonePrefillS: cost.stepS(lone),
     loneDecodeS:
@@ -81,6 +81,12 @@ export function assessInput(input: EngineInput): Assessment {
       prefillS,
     },
   };
+}
+
+/** v0's virtual engines share out the pool of a pipeline, and a sequence lives in one of them. */
+function largestSequenceTokens(input: EngineInput, memory: MemoryModel): number {
+  const engines = input.scheduler === 'v0' ? input.parallelism.pipeline : 1;
+  return Math.floor(memory.gpuBlocks / engines) * input.limits.blockSizeTokens;
 }
 
 function memoryReport(input: EngineInput, memory: MemoryModel): MemoryReport {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { simulate } from '../../src/engine/simulate.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
-import { referenceRun } from './reference.ts';
+import { referenceRun } from './referencePipeline.ts';
 
 function close(actual: number, expected: number, what: string): void {
   if (Number.isNaN(expected)) assert.ok(Number.isNaN(actual), `${what}: ${actual}, expected none`);

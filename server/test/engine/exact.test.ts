@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { Lane } from '../../src/engine/schedule/lane.ts';
 import { Parking } from '../../src/engine/schedule/parking.ts';
 import { SloGate } from '../../src/engine/schedule/sloGate.ts';
 import { simulate } from '../../src/engine/simulate.ts';
@@ -30,8 +31,12 @@ describe('engine against the naive reference', () => {
       awaited: 0,
       gated: 0,
       windowed: 0,
+      virtualEngines: 0,
+      batchQueues: 0,
+      preemptedUnderWay: 0,
     };
     const undo = [
+      count(Lane.prototype, 'orphan', () => met.preemptedUnderWay++),
       count(Parking.prototype, 'sendAway', () => met.sentAway++),
       count(Parking.prototype, 'untie', (found) => (met.untied += found === true ? 1 : 0)),
       count(Parking.prototype, 'awaitLeaving', (found) => (met.awaited += found === true ? 1 : 0)),
@@ -44,6 +49,9 @@ describe('engine against the naive reference', () => {
         met.refused += records.refused;
         met.parked += records.parkedS > 0 ? 1 : 0;
         met.streamed += input.layerkv.residency === 'stream' && records.hostToDeviceBytes > 0 ? 1 : 0;
+        const pipelined = input.parallelism.pipeline > 1;
+        met.virtualEngines += pipelined && input.scheduler === 'v0' ? 1 : 0;
+        met.batchQueues += pipelined && input.scheduler === 'v1' ? 1 : 0;
         met.windowed += input.model.slidingWindow === undefined ? 0 : 1;
       }
     } finally {

@@ -131,6 +131,7 @@ export const hostileInput: fc.Arbitrary<EngineInput> = fc
     ),
     transientLayers: fc.integer({ min: 1, max: 3 }),
     tensor: fc.constantFrom(1, 2),
+    pipeline: fc.constantFrom(1, 1, 2, 3),
     chunkBytes: fc.constantFrom(16, 256, 4096),
     growthReserve: fc.constantFrom(0, 0.01, 0.1),
     offloadThreshold: fc.constantFrom(0, 0.02, 0.2),
@@ -174,7 +175,7 @@ export const hostileInput: fc.Arbitrary<EngineInput> = fc
       model,
       gpu: { ...L20, memoryBandwidthBytesPerS: 5e7, bf16FlopsPerS: 5e9 },
       hostLinkBytesPerS: draw.linkBytesPerS,
-      parallelism: { tensor: draw.tensor, pipeline: 1, data: 1, expert: 1 },
+      parallelism: { tensor: draw.tensor, pipeline: Math.min(draw.pipeline, draw.layers), data: 1, expert: 1 },
       scheduler: draw.scheduler,
       policy: draw.policy,
       limits: {
@@ -184,7 +185,10 @@ export const hostileInput: fc.Arbitrary<EngineInput> = fc
         maxNumBatchedTokens: draw.budget,
         reserveFullSequence: draw.reserveFullSequence,
       },
-      numGpuBlocks: Math.ceil((draw.maxModelLenTokens / draw.blockSizeTokens) * draw.poolFactor) + 1,
+      // v0's virtual engines share the blocks out; each must hold the longest sequence.
+      numGpuBlocks:
+        (Math.ceil((draw.maxModelLenTokens / draw.blockSizeTokens) * draw.poolFactor) + 1) *
+        (draw.scheduler === 'v0' ? Math.min(draw.pipeline, draw.layers) : 1),
       layerkv: {
         ...figureOneInput(1).layerkv,
         hostPoolBytes: draw.hostBytes,

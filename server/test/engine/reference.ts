@@ -3,18 +3,17 @@
  * touched in each, a flag for every layer of every request, blocks counted afresh whenever they are asked for. Slow on
  * purpose; the engine has to agree with it request by request.
  */
-import { addPrefill, emptyBatch } from '../../src/engine/cost/types.ts';
-import { prefixCachingApplies } from '../../src/engine/simulate.ts';
-import type { EngineInput } from '../../src/engine/types.ts';
-import { CachedReference } from './referenceCached.ts';
-import { NS, type ReferenceRequest, type ReferenceRun, ReferenceState, type Round } from './referenceState.ts';
+import { addPrefill, emptyBatch, type StepBatch } from '../../src/engine/cost/types.ts';
+import {
+  NS,
+  type ReferenceFlight,
+  type ReferenceRequest,
+  type ReferenceRun,
+  ReferenceState,
+  type Round,
+} from './referenceState.ts';
 
-export function referenceRun(input: EngineInput): ReferenceRun {
-  if (prefixCachingApplies(input)) return new CachedReference(input).run();
-  return new ReferenceEngine(input).run();
-}
-
-class ReferenceEngine extends ReferenceState {
+export class ReferenceEngine extends ReferenceState {
   run(): ReferenceRun {
     for (;;) {
       this.takeArrivals();
@@ -30,6 +29,10 @@ class ReferenceEngine extends ReferenceState {
       if (next === Number.POSITIVE_INFINITY) break;
       this.clock = Math.max(this.clock, next);
     }
+    return this.outcome();
+  }
+
+  outcome(): ReferenceRun {
     return {
       requests: this.requests,
       preemptions: this.preemptions,
@@ -39,7 +42,7 @@ class ReferenceEngine extends ReferenceState {
     };
   }
 
-  private takeArrivals(): void {
+  protected takeArrivals(): void {
     for (;;) {
       const next = this.requests[this.nextArrival];
       if (next === undefined) return;
@@ -57,7 +60,7 @@ class ReferenceEngine extends ReferenceState {
   }
 
   /** One iteration. False when nothing could be scheduled. */
-  private step(): boolean {
+  protected step(): boolean {
     if (this.acts) this.transfersAtBoundary();
     return this.input.scheduler === 'v0' ? this.stepV0() : this.stepV1();
   }
@@ -67,6 +70,7 @@ class ReferenceEngine extends ReferenceState {
     const batch: ReferenceRequest[] = [];
     let tokens = 0;
     const round: Round = { claimed: 0, transient: 0, budget: null };
+    const from = this.clock;
     while (this.waiting.length > 0) {
       const head = this.waiting[0]!;
       const need = head.input + head.produced;
@@ -93,6 +97,8 @@ class ReferenceEngine extends ReferenceState {
       this.compute(
         [],
         batch.map((r) => ({ r, cached: 0, tokens: r.input + r.produced })),
+        round.transient,
+        0,
       );
       return true;
     }
@@ -100,11 +106,14 @@ class ReferenceEngine extends ReferenceState {
       if (this.leaving.length > 0) this.waitForLeaving();
       else this.drop(this.running.pop()!);
     }
+    // In a pipeline, who had to wait for a transfer looks again.
+    if (this.pipelined && this.clock > from) return true;
     if (this.running.length === 0) return this.waiting.length > 0 && this.preemptedJustNow();
-    this.compute(this.running.slice(), []);
+    this.compute(this.running.slice(), [], 0, 0);
     return true;
   }
 
+  protected readonly pipelined: boolean = false;
   private lastPreemptions = 0;
   private preemptedJustNow(): boolean {
     const changed = this.preemptions !== this.lastPreemptions;
@@ -115,20 +124,28 @@ class ReferenceEngine extends ReferenceState {
   private stepV1(): boolean {
     const { maxNumBatchedTokens, maxNumSeqs } = this.input.limits;
     let preempted = false;
-    while (this.running.length > 0 && this.isShort()) {
+    const partialAtStart = this.partial;
+    const tokensUnderWay = this.flights.flatMap(({ prefills }) =>
+      prefills.filter(({ r, dropped }) => r.dropped === dropped).map(({ tokens }) => tokens),
+    );
+    while (this.ready().length > 0 && this.isShort()) {
       if (this.leaving.length > 0) {
         this.waitForLeaving();
         continue;
       }
       if (this.partial !== null) this.dropPartial();
+      else if (this.prefilling.length > 0) this.drop(this.prefilling.at(-1)!);
       else this.drop(this.running.pop()!);
       preempted = true;
     }
-    const decodes = this.running.slice();
+    const decodes = this.ready();
     let budget = maxNumBatchedTokens - decodes.length;
     const chunks: { r: ReferenceRequest; cached: number; tokens: number }[] = [];
-    const inFlight = this.partial === null ? 0 : this.partial.input + this.partial.produced - this.partial.kv;
-    const round: Round = { claimed: inFlight > 0 ? this.estimate(inFlight) : 0, transient: 0, budget: null };
+    let inFlight = partialAtStart === null ? 0 : partialAtStart.input + partialAtStart.produced - partialAtStart.kv;
+    for (const tokens of tokensUnderWay) inFlight += tokens;
+    const under = this.transientInFlight();
+    const round: Round = { claimed: inFlight > 0 ? this.estimate(inFlight) : 0, transient: under, budget: null };
+    const joiningBefore = this.joining;
     let stalled = false;
     const partial = this.partial;
     if (partial !== null && budget > 0) {
@@ -137,7 +154,7 @@ class ReferenceEngine extends ReferenceState {
       if (this.acts) {
         const leaving = partial.onGpu.filter((gpu) => !gpu).length;
         const needed = Math.min(this.input.layerkv.transientLayers, leaving) * this.blocks(all);
-        if (needed > this.free() - this.growth()) stalled = true;
+        if (round.transient + needed > this.free() - this.growth()) stalled = true;
         else round.transient += needed;
       } else if ((this.blocks(all) - this.blocks(partial.kv)) * this.layers > this.free() - this.growth()) {
         this.dropPartial();
@@ -150,8 +167,10 @@ class ReferenceEngine extends ReferenceState {
       }
     }
     while (!preempted && !stalled && this.waiting.length > 0 && budget > 0) {
-      if (decodes.length + chunks.length + this.reloading.length >= maxNumSeqs) break;
+      const seats = this.running.length + this.prefilling.length + chunks.length + this.reloading.length;
+      if (seats >= maxNumSeqs) break;
       const head = this.waiting[0]!;
+      if (head.flights > 0) break;
       const total = head.input + head.produced;
       if (this.blocks(total) > this.pool) {
         this.waiting.shift();
@@ -172,8 +191,8 @@ class ReferenceEngine extends ReferenceState {
       chunks.push({ r: head, cached: 0, tokens });
       budget -= tokens;
     }
-    if (decodes.length + chunks.length === 0) return preempted;
-    this.compute(decodes, chunks);
+    if (decodes.length + chunks.length === 0) return preempted && this.flights.length === 0;
+    this.compute(decodes, chunks, round.transient - under, this.joining - joiningBefore);
     return true;
   }
 
@@ -186,6 +205,8 @@ class ReferenceEngine extends ReferenceState {
   private compute(
     decodes: ReferenceRequest[],
     chunks: { r: ReferenceRequest; cached: number; tokens: number }[],
+    transient: number,
+    joining: number,
   ): void {
     const batch = emptyBatch();
     const window = this.cost.windowTokens;
@@ -197,33 +218,73 @@ class ReferenceEngine extends ReferenceState {
     const collectiveS = this.collectiveS(batch.decodeSeqs + batch.prefillTokens);
     const along = this.withTransfers(this.cost.stepS(batch), collectiveS, chunks);
     const duration = Math.max(along, this.streamS(decodes));
-    this.clock += duration;
-    if (decodes.length > 0) this.lastDecode = duration;
     for (const r of decodes) {
-      r.kv += 1;
-      r.reserved = r.kv;
-      if (r.streamed > 0) r.hostReserved = r.streamed * this.blocks(r.kv);
-      r.produced += 1;
-      if (r.produced === r.output) this.finish(r);
+      r.reserved = r.kv + 1;
+      if (r.streamed > 0) r.hostReserved = r.streamed * this.blocks(r.kv + 1);
     }
     for (const { r, cached, tokens } of chunks) {
-      if (this.partial === r) this.partial = null;
       r.kv = cached + tokens;
-      if (r.kv < r.input + r.produced) {
-        this.partial = r;
-        continue;
-      }
-      r.produced += 1;
-      if (Number.isNaN(r.firstTokenS)) r.firstTokenS = this.clock;
-      if (r.produced >= r.output) this.finish(r);
-      else if (r.onGpu.every((gpu) => gpu)) this.running.push(r);
-      else if (this.input.layerkv.residency === 'reload') this.park(r);
-      else {
-        r.streamed = r.onGpu.filter((gpu) => !gpu).length;
-        r.slots = Math.min(this.input.layerkv.transientLayers, r.streamed);
-        this.running.push(r);
-      }
+      const last = r.kv === r.input + r.produced;
+      if (last) this.prefilling.push(r);
+      this.partial = last ? null : r;
     }
+    const start = this.clock;
+    const tokensOf = [
+      ...decodes.map((r) => ({ r, decodes: true, last: true, dropped: r.dropped })),
+      ...chunks.map(({ r }) => ({ r, decodes: false, last: r !== this.partial, dropped: r.dropped })),
+    ];
+    const settle = (): void => {
+      if (decodes.length > 0) this.lastDecode = this.clock - start;
+      for (const { r, decodes: decoded, last, dropped } of tokensOf) {
+        if (!last) continue;
+        if (r.dropped !== dropped) this.lateToken(r);
+        else if (decoded) {
+          r.kv += 1;
+          r.produced += 1;
+          if (r.produced === r.output) this.finish(r);
+        } else this.prefilled(r);
+      }
+    };
+    this.launch(duration, batch, [...decodes, ...chunks.map(({ r }) => r)], {
+      prefills: chunks.map(({ r, tokens }) => ({ r, tokens, dropped: r.dropped })),
+      transient,
+      joining,
+      settle,
+    });
+  }
+
+  /** The step runs; without a pipeline nothing happens until it has ended. */
+  protected launch(
+    duration: number,
+    _batch: StepBatch,
+    _requests: readonly ReferenceRequest[],
+    { settle }: Pick<ReferenceFlight, 'prefills' | 'transient' | 'joining' | 'settle'>,
+  ): void {
+    this.clock += duration;
+    settle();
+  }
+
+  private prefilled(r: ReferenceRequest): void {
+    this.prefilling = this.prefilling.filter((other) => other !== r);
+    r.produced += 1;
+    if (Number.isNaN(r.firstTokenS)) r.firstTokenS = this.clock;
+    if (r.produced >= r.output) this.finish(r);
+    else if (r.onGpu.every((gpu) => gpu)) this.running.push(r);
+    else if (this.input.layerkv.residency === 'reload') this.park(r);
+    else {
+      r.streamed = r.onGpu.filter((gpu) => !gpu).length;
+      r.slots = Math.min(this.input.layerkv.transientLayers, r.streamed);
+      this.running.push(r);
+    }
+  }
+
+  /** The token of a request that was preempted while its step was under way counts. */
+  private lateToken(r: ReferenceRequest): void {
+    r.produced += 1;
+    if (Number.isNaN(r.firstTokenS)) r.firstTokenS = this.clock;
+    if (r.produced < r.output) return;
+    this.waiting = this.waiting.filter((other) => other !== r);
+    this.finish(r);
   }
 
   private withTransfers(
@@ -232,7 +293,7 @@ class ReferenceEngine extends ReferenceState {
     chunks: { r: ReferenceRequest; cached: number; tokens: number }[],
   ): number {
     if (!this.acts) return alone;
-    const moving = this.reloading.length + this.leaving.length > 0 || this.running.some((r) => r.streamed > 0);
+    const moving = this.reloading.length + this.leaving.length > 0 || this.ready().some((r) => r.streamed > 0);
     if (chunks.every(({ r }) => r.onGpu.every((gpu) => gpu))) {
       return alone + (moving ? this.transfer.collectiveWaitS(1) : 0);
     }
@@ -270,7 +331,7 @@ class ReferenceEngine extends ReferenceState {
         ends.push(linkOut);
       } else now += computeS / this.layers;
     }
-    this.linkOutFree = this.clock + linkOut;
+    if (!this.pipelined) this.linkOutFree = this.clock + linkOut;
     return Math.max(now, linkOut);
   }
 
@@ -289,7 +350,7 @@ class ReferenceEngine extends ReferenceState {
   }
 
   /** Nothing runs, nothing moves: parked requests hold each other's blocks, or a half-done prefill does. */
-  private untie(): boolean {
+  protected untie(): boolean {
     for (let k = this.parked.length - 1; k > 0; k--) {
       const r = this.parked[k]!;
       const layers = r.onGpu.filter((gpu) => gpu).length;
@@ -299,7 +360,9 @@ class ReferenceEngine extends ReferenceState {
         this.drop(r);
         return true;
       }
-      this.clock = Math.max(this.linkOutFree, this.clock) + layers * this.transfer.offloadLayerS(r.kv) * this.stretch();
+      this.clock =
+        Math.max(this.linkOutFree, this.clock) +
+        (layers / this.transfer.sideBySide) * this.transfer.offloadLayerS(r.kv) * this.stretch();
       this.linkOutFree = this.clock;
       this.out += layers * r.kv * this.transfer.bytesPerTokenLayer;
       r.hostReserved += layers * this.blocks(r.kv);

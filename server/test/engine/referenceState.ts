@@ -32,6 +32,26 @@ export interface ReferenceRequest {
   /** With `residency: stream`: layers that pass through in each step, and the slots on the GPU that they use. */
   streamed: number;
   slots: number;
+  /** In a pipeline: steps under way that it appears in, and how often it has been preempted. */
+  flights: number;
+  dropped: number;
+}
+
+/** In a pipeline: a step under way. */
+export interface ReferenceFlight {
+  readonly startS: number;
+  readonly endS: number;
+  readonly prefills: readonly { readonly r: ReferenceRequest; readonly tokens: number; readonly dropped: number }[];
+  readonly transient: number;
+  readonly joining: number;
+  readonly settle: () => void;
+}
+
+/** One round of admissions: what it has claimed, and the budget as it was when the first prompt asked. */
+export interface Round {
+  claimed: number;
+  transient: number;
+  budget: number | null;
 }
 
 /** One round of admissions: what it has claimed, and the budget as it was when the first prompt asked. */
@@ -55,6 +75,7 @@ export interface ReferenceRun {
 /** State, memory and the LayerKV rules; the schedulers are in `reference.ts`. */
 export class ReferenceState {
   protected readonly input: EngineInput;
+  private readonly parts: number;
   protected readonly cost: CostModel;
   protected readonly layers: number;
   protected readonly pool: number;
@@ -74,6 +95,9 @@ export class ReferenceState {
   protected linkFree = 0;
   protected linkOutFree = 0;
   protected joining = 0;
+  readonly flights: ReferenceFlight[] = [];
+  /** Requests whose last chunk is under way, in the order of admission. */
+  protected prefilling: ReferenceRequest[] = [];
   protected lastDecode = 0;
   protected preemptions = 0;
   protected refused = 0;
@@ -83,11 +107,13 @@ export class ReferenceState {
   protected readonly estimate: (tokens: number) => number;
   protected readonly transfer: LinkLaw;
 
-  constructor(input: EngineInput) {
+  /** @param parts virtual engines that share out blocks and host memory, of which this is number `part`. */
+  constructor(input: EngineInput, part = 0, parts = 1) {
     this.input = input;
+    this.parts = parts;
     this.cost = costModel(input);
     this.layers = input.model.layers;
-    const { gpuBlocks } = memoryModel(input);
+    const gpuBlocks = Math.floor(memoryModel(input).gpuBlocks / parts);
     this.pool = input.scheduler === 'v0' ? gpuBlocks : gpuBlocks - 1;
     this.watermark = input.scheduler === 'v0' ? Math.floor(0.01 * gpuBlocks) : 0;
     this.acts = input.policy !== 'vllm' && layerKvCanAct(input);
@@ -111,8 +137,10 @@ export class ReferenceState {
       leavingLayers: 0,
       streamed: 0,
       slots: 0,
+      flights: 0,
+      dropped: 0,
     }));
-    this.random = createRandom(input.workload.seed, 'predictor');
+    this.random = createRandom(input.workload.seed + 7919 * part, 'predictor');
     this.estimate = prefillEstimate(input);
     this.transfer = linkLaw(input, this.cost.collectives);
   }
@@ -135,7 +163,7 @@ export class ReferenceState {
     const block = this.transfer.bytesPerTokenLayer * this.input.limits.blockSizeTokens;
     let used = 0;
     for (const r of this.requests) used += r.hostReserved;
-    return Math.floor(hostPoolBytes / this.input.parallelism.data / block) - used;
+    return Math.floor(hostPoolBytes / this.input.parallelism.data / this.parts / block) - used;
   }
 
   protected growthOf(r: ReferenceRequest): number {
@@ -145,14 +173,24 @@ export class ReferenceState {
 
   protected growth(): number {
     let needed = 0;
-    for (const r of this.running) needed += this.growthOf(r);
+    for (const r of this.ready()) needed += this.growthOf(r);
     return needed;
+  }
+
+  /** Those who decode and are not in a step under way. */
+  protected ready(): ReferenceRequest[] {
+    return this.running.filter((r) => r.flights === 0);
+  }
+
+  /** Layer-blocks that layers on their way out occupy in steps under way. */
+  protected transientInFlight(): number {
+    return this.flights.reduce((sum, flight) => sum + flight.transient, 0);
   }
 
   protected isShort(): boolean {
     let host = 0;
-    for (const r of this.running) host += (this.blocks(r.kv + 1) - this.blocks(r.kv)) * r.streamed;
-    return this.growth() > this.free() || host > this.hostFree();
+    for (const r of this.ready()) host += (this.blocks(r.kv + 1) - this.blocks(r.kv)) * r.streamed;
+    return this.growth() > this.free() - this.transientInFlight() || host > this.hostFree();
   }
 
   protected drop(r: ReferenceRequest): void {
@@ -162,6 +200,8 @@ export class ReferenceState {
     r.hostReserved = 0;
     r.kv = 0;
     r.reserved = 0;
+    r.dropped += 1;
+    this.prefilling = this.prefilling.filter((other) => other !== r);
     this.preemptions += 1;
     this.waiting.unshift(r);
   }
@@ -207,7 +247,7 @@ export class ReferenceState {
       const slo = this.input.policy === 'layerkv' ? this.input.slo.tpotS : null;
       let victim: ReferenceRequest | null = null;
       let most = Number.NEGATIVE_INFINITY;
-      for (const r of this.running) {
+      for (const r of this.ready()) {
         if (this.endsSoon(r)) continue;
         const slack = slo === null ? 0 : this.allowance(r, slo);
         if (slack < most - NS) continue;
@@ -221,7 +261,8 @@ export class ReferenceState {
       const leaver = victim;
       this.running = this.running.filter((r) => r !== leaver);
       this.linkOutFree =
-        Math.max(this.linkOutFree, this.clock) + layers * this.transfer.offloadLayerS(victim.kv) * this.stretch();
+        Math.max(this.linkOutFree, this.clock) +
+        (layers / this.transfer.sideBySide) * this.transfer.offloadLayerS(victim.kv) * this.stretch();
       victim.reloadEndS = this.linkOutFree;
       victim.leavingLayers = layers;
       victim.hostReserved += layers * blocks;
@@ -239,7 +280,7 @@ export class ReferenceState {
 
   /** Transfers give way to the collectives of a decode step of whoever runs now. */
   protected stretch(): number {
-    return this.transfer.stretch(this.collectiveS(this.running.length), this.decodeS(this.running));
+    return this.transfer.stretch(this.collectiveS(this.ready().length), this.decodeS(this.ready()));
   }
 
   protected collectiveS(tokens: number): number {
@@ -276,7 +317,7 @@ export class ReferenceState {
     while (this.leaving.length > 0 && this.leaving[0]!.reloadEndS <= this.clock + NS) this.completeLeaving();
     this.reloadAtBoundary();
     if (this.input.layerkv.residency === 'reload') this.relievePressure();
-    this.joining = 0;
+    this.joining = this.flights.reduce((sum, flight) => sum + flight.joining, 0);
   }
 
   protected reloadAtBoundary(): void {
@@ -289,10 +330,12 @@ export class ReferenceState {
       const r = this.parked[0]!;
       const missing = r.onGpu.filter((gpu) => !gpu).length;
       if (this.running.length + this.reloading.length >= this.input.limits.maxNumSeqs) return;
-      if (this.free() - missing * this.blocks(r.kv) < this.floor(0)) return;
+      if (this.free() - this.transientInFlight() - missing * this.blocks(r.kv) < this.floor(0)) return;
       this.parked.shift();
       r.onGpu = r.onGpu.map(() => true);
-      this.linkFree = Math.max(this.linkFree, this.clock) + missing * this.transfer.reloadLayerS(r.kv) * this.stretch();
+      this.linkFree =
+        Math.max(this.linkFree, this.clock) +
+        (missing / this.transfer.sideBySide) * this.transfer.reloadLayerS(r.kv) * this.stretch();
       r.reloadEndS = this.linkFree;
       this.back += missing * r.kv * this.transfer.bytesPerTokenLayer;
       this.reloading.push(r);
@@ -358,7 +401,7 @@ export class ReferenceState {
     return this.parked.map((r) => {
       const missing = r.onGpu.filter((gpu) => !gpu).length;
       needed += missing * this.blocks(r.kv);
-      link += missing * this.transfer.reloadLayerS(r.kv);
+      link += (missing / this.transfer.sideBySide) * this.transfer.reloadLayerS(r.kv);
       let free = this.free() - this.floor(0);
       let wait = 0;
       for (const end of ends) {

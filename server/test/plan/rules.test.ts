@@ -29,18 +29,18 @@ describe('rules', () => {
   });
 
   it('pipeline against layers', async () => {
-    const even = { 'gpu:': 'gpu: L20\n    gpusPerReplica: 4', 'tensor:': 'pipeline: «4»{not-simulated}' };
+    const even = { 'gpu:': 'gpu: L20\n    gpusPerReplica: 4', 'tensor:': 'pipeline: 4' };
     await check(planText(even));
     await check(
       planText({
         'gpu:': 'gpu: L20\n    gpusPerReplica: 3',
-        'tensor:': 'pipeline: «3»{pipeline-against-layers,not-simulated}',
+        'tensor:': 'pipeline: «3»{pipeline-against-layers}',
       }),
     );
     const far = await check(
       planText({
         'gpu:': 'gpu: L20\n    gpusPerReplica: 33',
-        'tensor:': 'pipeline: «33»{pipeline-against-layers,not-simulated}',
+        'tensor:': 'pipeline: «33»{pipeline-against-layers}',
       }),
     );
     assert.equal(far.plans.length, 0);
@@ -157,7 +157,7 @@ describe('rules', () => {
     await check(planText({ 'maxNumSeqs:': 'prefixCaching: false' }));
     await check(planText({ 'requests:': '«sharedPrefix»{not-simulated}: {tokens: 100, share: 0.5}' }));
     await check(planText({ 'requests:': 'sharedPrefix: {tokens: 0, share: 0}' }));
-    await check(planText({ 'tensor:': 'pipeline: «2»{not-simulated}' }));
+    await check(planText({ 'tensor:': 'pipeline: 2' }));
     await check(planText({ 'tensor:': 'pipeline: 1' }));
     await check(planText({ 'id:': 'id: «openai/gpt-oss-20b»{not-simulated}', 'gpu:': 'gpu: H100 80GB SXM5' }));
     const v1 = { 'version:': 'version: "0.10.0"' };
@@ -166,6 +166,7 @@ describe('rules', () => {
     await check(planText({ ...v1, 'requests:': '«sharedPrefix»{not-simulated}: {tokens: 100, share: 0.5}' }));
     await check(planText({ ...off, 'requests:': 'sharedPrefix: {tokens: 100, share: 0.5}' }));
     await check(planText({ ...off, 'maxNumSeqs:': '«kvOffload»{not-simulated}: {hostPool: 10GiB}' }));
+    await check(planText({ ...off, 'tensor:': 'pipeline: 2', 'maxNumSeqs:': '«prefixCaching»{not-simulated}: true' }));
     // These are simulated.
     await check(planText({ 'hostPool:': 'residency: stream' }));
     await check(planText({ 'hostPool:': 'countReloadWait: true' }));

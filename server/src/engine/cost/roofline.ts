@@ -7,6 +7,7 @@ import { KV_BYTES, matmulPeakFlopsPerS, WEIGHT_BYTES } from '../dtypes.ts';
 import { countParameters, kvElementsPerRank } from '../shape.ts';
 import type { EngineInput } from '../types.ts';
 import { COEFFICIENTS } from './coefficients.ts';
+import { stageLaw } from './stages.ts';
 import type { CostModel, DecodeLaw, StepBatch } from './types.ts';
 
 export type RooflineInput = Pick<
@@ -24,7 +25,7 @@ export type RooflineInput = Pick<
   | 'asyncScheduling'
 >;
 
-/** Time laws of one data-parallel rank of a replica. All ranks of its tensor and pipeline group move together. */
+/** Time laws of one data-parallel rank of a replica. All ranks of a tensor group move together. */
 export function rooflineCost(input: RooflineInput): CostModel {
   const linear = linearLaw(input);
   const experts = expertLaw(input);
@@ -33,6 +34,7 @@ export function rooflineCost(input: RooflineInput): CostModel {
   const collective = collectiveLaw(input);
   const host = hostLaw(input);
   const window = input.model.slidingWindow;
+  const stages = input.parallelism.pipeline;
 
   const tokenWorkS = (tokens: number, sampled: number): number =>
     linear(tokens) + experts(tokens) + head(sampled) + collective(tokens);
@@ -40,6 +42,7 @@ export function rooflineCost(input: RooflineInput): CostModel {
   return {
     provenance: 'roofline',
     collectives: input.parallelism.tensor > 1 ? { perStep: 2 * input.model.layers, secondsS: collective } : null,
+    stages: stages > 1 ? stageLaw(input.model.layers, stages, host.perStageS, head) : null,
     windowTokens: window?.tokens ?? Number.POSITIVE_INFINITY,
     stepS(batch: StepBatch): number {
       return (
@@ -47,12 +50,12 @@ export function rooflineCost(input: RooflineInput): CostModel {
         attention.decodeGlobalS * batch.decodeContextTokens +
         attention.decodeWindowS * batch.decodeWindowTokens +
         attention.prefillS(batch) +
-        host(batch.decodeSeqs + batch.prefillSeqs, batch.prefillTokens === 0)
+        host.perStepS(batch.decodeSeqs + batch.prefillSeqs, batch.prefillTokens === 0)
       );
     },
     decodeLaw(seqs: number): DecodeLaw {
       return {
-        baseS: tokenWorkS(seqs, seqs) + host(seqs, true),
+        baseS: tokenWorkS(seqs, seqs) + host.perStepS(seqs, true),
         perContextTokenS: attention.decodeGlobalS,
         perWindowTokenS: attention.decodeWindowS,
       };
@@ -69,7 +72,7 @@ function roof(flopsPerToken: number, weightBytes: number, flopsPerS: number, byt
   return (tokens) => (tokens > 0 ? Math.max(perTokenS * tokens, streamS) : 0);
 }
 
-/** Projections, dense feed-forward and shared experts of all layers; pipeline stages follow one another. */
+/** Projections, dense feed-forward and shared experts of all layers. */
 function linearLaw(input: RooflineInput): TokenLaw {
   const { model, gpu, parallelism } = input;
   const counts = countParameters(model);
@@ -161,14 +164,23 @@ function collectiveLaw(input: RooflineInput): TokenLaw {
   return (tokens) => reduces * (latencyS + reducePerTokenS * tokens) + hops * (latencyS + hopPerTokenS * tokens);
 }
 
-function hostLaw(input: RooflineInput): (seqs: number, decodeOnly: boolean) => number {
-  const perStepS =
+interface HostLaw {
+  /** Each stage prepares its own inputs, s. */
+  perStageS(seqs: number): number;
+  /** All stages of a step, and kernel launches where there are no CUDA graphs, s. */
+  perStepS(seqs: number, decodeOnly: boolean): number;
+}
+
+function hostLaw(input: RooflineInput): HostLaw {
+  const fixedS =
     input.scheduler === 'v1' && input.asyncScheduling
       ? COEFFICIENTS.asyncHostPerStepS
       : COEFFICIENTS.hostPerStepS[input.scheduler];
   const perSequenceS = COEFFICIENTS.hostPerSequenceS[input.scheduler];
   const eagerS = input.enforceEager ? COEFFICIENTS.eagerLaunchPerLayerS * input.model.layers : 0;
-  return (seqs, decodeOnly) => perStepS + perSequenceS * seqs + (decodeOnly ? eagerS : 0);
+  const stages = input.parallelism.pipeline;
+  const perStageS = (seqs: number): number => fixedS + perSequenceS * seqs;
+  return { perStageS, perStepS: (seqs, decodeOnly) => stages * perStageS(seqs) + (decodeOnly ? eagerS : 0) };
 }
 
 function streamRate(input: RooflineInput): number {

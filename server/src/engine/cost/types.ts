@@ -1,4 +1,5 @@
 /** How long one engine step takes. */
+import type { StageLaw } from './stages.ts';
 
 /** What a step computes, summed over its requests. */
 export interface StepBatch {
@@ -39,7 +40,7 @@ export interface CollectiveLaw {
 }
 
 export interface CostModel {
-  /** Seconds of one step. */
+  /** Seconds of one step: all stages of a pipeline, one after the other. */
   stepS(batch: StepBatch): number;
   /** Pure decode: baseS + perContextTokenS·contexts + perWindowTokenS·capped contexts, for `seqs` ≥ 1. */
   decodeLaw(seqs: number): DecodeLaw;
@@ -47,6 +48,8 @@ export interface CostModel {
   readonly windowTokens: number;
   /** Collectives inside a step, null on one GPU. */
   readonly collectives: CollectiveLaw | null;
+  /** How a step splits over the stages of a pipeline; null without one. */
+  readonly stages: StageLaw | null;
   readonly provenance: 'roofline' | 'linear';
 }
 

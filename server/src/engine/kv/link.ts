@@ -1,6 +1,7 @@
 /**
  * The link between GPU and host: how long layers take on it, and what it costs where all-reduces use it too.
- * Each rank moves its own shard over its own link, pipeline stages side by side.
+ * Each rank moves its own shard over its own link. What moves beside compute goes layer after layer, each over the link of
+ * its stage; only a request that moves as a whole uses the links of all stages at once.
  */
 import type { CollectiveLaw } from '../cost/types.ts';
 import { KV_BYTES } from '../dtypes.ts';
@@ -18,7 +19,7 @@ const LEAST_LINK_SHARE = 0.05;
 
 export type LinkInput = Pick<
   EngineInput,
-  'model' | 'kvDtype' | 'parallelism' | 'hostLinkBytesPerS' | 'layerkv' | 'interconnect'
+  'model' | 'kvDtype' | 'parallelism' | 'hostLinkBytesPerS' | 'layerkv' | 'interconnect' | 'scheduler'
 >;
 
 export interface LinkLaw {
@@ -30,6 +31,13 @@ export interface LinkLaw {
   offloadLayerS(tokens: number): number;
   /** And back. */
   reloadLayerS(tokens: number): number;
+  /**
+   * Links that a request's layers use at once when they move as a whole: one a pipeline stage. v0's virtual engines, as
+   * many as stages, share these links in equal parts, which leaves each of them one.
+   */
+  readonly sideBySide: number;
+  /** Links one behind the other: one a pipeline stage. */
+  readonly stages: number;
   /** `tokenLayers` tokens of single layers passing through in `copies` copies, s. */
   streamS(tokenLayers: number, copies: number): number;
   /** Collectives' time as far as it is spent on this link, s. */
@@ -53,16 +61,17 @@ export function linkLaw(input: LinkInput, collectives: CollectiveLaw | null): Li
   const outBytes = bytesPerTokenLayer / tensor;
   const backBytes = kvElementsPerRank(input.model, tensor) * kvBytes;
   const layerS = (bytes: number): number =>
-    (bytes / input.hostLinkBytesPerS + Math.ceil(bytes / chunkBytes) * COPY_LATENCY_S) / pipeline;
+    bytes / input.hostLinkBytesPerS + Math.ceil(bytes / chunkBytes) * COPY_LATENCY_S;
   const shared = collectives !== null && collectives.perStep > 0 && input.interconnect === 'pcie';
   const chunkS = chunkBytes / input.hostLinkBytesPerS + COPY_LATENCY_S;
   return {
     bytesPerTokenLayer,
-    offloadTokenLayerS: outBytes / (input.hostLinkBytesPerS * pipeline),
+    offloadTokenLayerS: outBytes / input.hostLinkBytesPerS,
     offloadLayerS: (tokens) => layerS(tokens * outBytes),
     reloadLayerS: (tokens) => layerS(tokens * backBytes),
-    streamS: (tokenLayers, copies) =>
-      ((tokenLayers * backBytes) / input.hostLinkBytesPerS + copies * COPY_LATENCY_S) / pipeline,
+    stages: pipeline,
+    sideBySide: input.scheduler === 'v0' ? 1 : pipeline,
+    streamS: (tokenLayers, copies) => (tokenLayers * backBytes) / input.hostLinkBytesPerS + copies * COPY_LATENCY_S,
     sharedS: (collectiveS) => (shared ? collectiveS : 0),
     stretch: (collectiveS, stepS) =>
       shared && stepS > 0 ? 1 / Math.max(LEAST_LINK_SHARE, 1 - collectiveS / stepS) : 1,

@@ -50,7 +50,7 @@ export class HostLoads {
     // All layers of a block lie together on both sides and move in one copy (vLLM PR #27743).
     const movedS = link.streamS(tokens * config.layers, loaded);
     this.linkFreeS = Math.max(this.linkFreeS, replica.clockS) + movedS;
-    replica.recorder?.transfer(this.linkFreeS - movedS, this.linkFreeS);
+    replica.recorder?.transfer(this.linkFreeS - movedS, this.linkFreeS, 1);
     records.transferS += movedS;
     records.loadedTokens += tokens;
     records.hostToDeviceBytes += tokens * config.layers * link.bytesPerTokenLayer;

@@ -9,6 +9,7 @@ import { minimumRetainedLayers } from '../kv/retention.ts';
 import type { LayerKvOptions } from '../types.ts';
 import type { Chunks } from './chunks.ts';
 import { Holdings } from './holdings.ts';
+import type { Lane } from './lane.ts';
 import { Parking } from './parking.ts';
 import type { LengthPredictor } from './predictor.ts';
 import { PressureWatch } from './pressure.ts';
@@ -39,12 +40,16 @@ export class LayerKv {
   private readonly replica: Replica;
   private readonly predictor: LengthPredictor;
   private readonly reserve: number;
-  private transientHeld = 0;
+  /** Layer-blocks of layers on their way out in the steps under way and the one being put together. */
+  transientHeld = 0;
   private readonly gate: SloGate;
   private readonly pressure: PressureWatch;
   private readonly overlap: OverlapTimer;
   /** Requests admitted in this round with all their layers: they will grow in the next step. */
   private joining = 0;
+  /** What of both belongs to steps under way. */
+  private joiningBefore = 0;
+  private transientBefore = 0;
 
   constructor(config: LayerKvConfig, replica: Replica, predictor: LengthPredictor) {
     this.config = config;
@@ -66,12 +71,24 @@ export class LayerKv {
    * @param inFlightTokens prompt tokens that an unfinished prefill still has to compute; they weigh on the budget.
    */
   boundary(inFlightTokens: number): void {
+    this.joining = 0;
+    this.transientHeld = 0;
+    for (const lane of this.replica.flights) {
+      this.joining += lane.joining;
+      this.transientHeld += lane.transient;
+    }
+    this.joiningBefore = this.joining;
+    this.transientBefore = this.transientHeld;
     this.parking.completeTransfers();
     this.startReloads();
     if (this.config.options.residency === 'reload') this.pressure.relieve();
-    this.joining = 0;
-    this.transientHeld = 0;
     this.gate.open(inFlightTokens > 0 ? this.config.prefillEstimateS(inFlightTokens) : 0);
+  }
+
+  /** A lane's step begins: what this round has admitted stays with it until it ends. */
+  rememberRound(lane: Lane): void {
+    lane.joining = this.joining - this.joiningBefore;
+    lane.transient = this.transientHeld - this.transientBefore;
   }
 
   /**
@@ -140,8 +157,9 @@ export class LayerKv {
       link.collectiveWaitS(parking.isMoving() || replica.decode.streamLayers > 0 ? 1 : overlap.totalS() / computeS);
     const { stepS, transferS, linkFreeS } = overlap.run(heldUpS, Math.max(0, parking.linkOutFreeS - replica.clockS));
     const exposedS = Math.min(transferS, stepS - computeS);
-    parking.linkOutFreeS = replica.clockS + linkFreeS;
-    replica.recorder?.transfer(replica.clockS, replica.clockS + Math.min(transferS, stepS));
+    // In a pipeline another batch is in another stage, whose link is its own.
+    if (replica.config.pipeline === null) parking.linkOutFreeS = replica.clockS + linkFreeS;
+    replica.recorder?.transfer(replica.clockS, replica.clockS + Math.min(transferS, stepS), 1 / link.stages);
     records.transferS += transferS;
     records.exposedTransferS += exposedS;
     for (let k = 0; k < chunks.length; k++) {
@@ -208,12 +226,12 @@ export class LayerKv {
     const { parking, holdings, replica, config } = this;
     while (
       parking.parked.length > 0 &&
-      replica.decode.count + parking.reloading.length < replica.config.limits.maxNumSeqs
+      replica.runningCount() + parking.reloading.length < replica.config.limits.maxNumSeqs
     ) {
       const request = parking.parked[0]!;
       const missing = config.layers - holdings.retained[request]!;
       const needed = missing * replica.blocksOf(holdings.kvTokens[request]!);
-      if (replica.freeLayerBlocks - needed < this.floor(0)) return;
+      if (replica.freeLayerBlocks - this.transientHeld - needed < this.floor(0)) return;
       parking.reloadFirst(missing, needed);
     }
   }
@@ -248,7 +266,7 @@ export class LayerKv {
    * @param joining requests that will run beside the batch from the next step on, the newcomer not counted.
    */
   floor(joining: number): number {
-    const others = this.replica.decode.count + this.parking.reloading.length + joining;
+    const others = this.replica.runningCount() + this.parking.reloading.length + joining;
     return others > 0 ? Math.max(this.reserve, this.threshold + (others + 1) * this.config.layers) : 0;
   }
 }

@@ -76,11 +76,15 @@ export class Parking {
     const { replica, config, holdings } = this;
     const request = this.parked.shift()!;
     const kvTokens = holdings.kvTokens[request]!;
-    const movedS = missing * config.link.reloadLayerS(kvTokens) * this.stretch();
+    const movedS = ((missing * config.link.reloadLayerS(kvTokens)) / config.link.sideBySide) * this.stretch();
     replica.freeLayerBlocks -= needed;
     holdings.retained[request] = config.layers;
     this.linkInFreeS = Math.max(this.linkInFreeS, replica.clockS) + movedS;
-    replica.recorder?.transfer(this.linkInFreeS - movedS, this.linkInFreeS);
+    replica.recorder?.transfer(
+      this.linkInFreeS - movedS,
+      this.linkInFreeS,
+      config.link.sideBySide / config.link.stages,
+    );
     this.transferEndS[request] = this.linkInFreeS;
     replica.records.hostToDeviceBytes += missing * kvTokens * config.link.bytesPerTokenLayer;
     this.reloading.push(request);
@@ -150,9 +154,13 @@ export class Parking {
 
   private moveOut(layers: number, tokens: number): void {
     const { replica, config } = this;
-    const movedS = layers * config.link.offloadLayerS(tokens) * this.stretch();
+    const movedS = ((layers * config.link.offloadLayerS(tokens)) / config.link.sideBySide) * this.stretch();
     this.linkOutFreeS = Math.max(this.linkOutFreeS, replica.clockS) + movedS;
-    replica.recorder?.transfer(this.linkOutFreeS - movedS, this.linkOutFreeS);
+    replica.recorder?.transfer(
+      this.linkOutFreeS - movedS,
+      this.linkOutFreeS,
+      config.link.sideBySide / config.link.stages,
+    );
     replica.records.transferS += movedS;
     replica.records.deviceToHostBytes += layers * tokens * config.link.bytesPerTokenLayer;
   }

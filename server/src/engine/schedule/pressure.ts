@@ -35,7 +35,7 @@ export class PressureWatch {
     this.holdsSteps = 1;
     if (!this.isNear()) return;
     this.look();
-    while (this.forecast < layerkv.threshold && decode.count > 1) {
+    while (this.forecast < layerkv.threshold && replica.runningCount() > 1) {
       const request = this.mostSlack();
       if (request === NONE) return;
       const blocks = replica.blocksOf(decode.kvTokens(request));
@@ -58,21 +58,21 @@ export class PressureWatch {
 
   /** Whether the forecast could fall below the threshold if nobody were predicted to end. */
   private isNear(): boolean {
-    const { decode, freeLayerBlocks } = this.replica;
-    return decode.count > 1 && freeLayerBlocks - decode.growthLayers < this.layerkv.threshold;
+    const { replica } = this;
+    return replica.runningCount() > 1 && replica.freeLayerBlocks - replica.growthLayers() < this.layerkv.threshold;
   }
 
   private look(): void {
     const { replica, layerkv } = this;
-    const { decode, config } = replica;
-    let forecast = replica.freeLayerBlocks - decode.growthLayers;
+    const { config } = replica;
+    let forecast = replica.freeLayerBlocks - replica.growthLayers();
     for (const request of layerkv.parking.leaving) {
       forecast += config.layers * replica.blocksOf(layerkv.holdings.kvTokens[request]!);
     }
     this.soonestEnd = Number.POSITIVE_INFINITY;
-    decode.forEach((request) => {
+    replica.forEachRunning((request, lane) => {
       if (!this.endsSoon(request)) return;
-      forecast += config.layers * replica.blocksOf(decode.kvTokens(request));
+      forecast += config.layers * replica.blocksOf(lane.decode.kvTokens(request));
       this.soonestEnd = Math.min(this.soonestEnd, layerkv.predictedTokens[request]! - replica.producedTokens(request));
     });
     this.forecast = forecast;

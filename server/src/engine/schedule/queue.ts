@@ -29,6 +29,17 @@ export class RequestQueue {
     return request;
   }
 
+  /** Takes a request out, wherever it stands. */
+  remove(request: number): void {
+    const mask = this.ring.length - 1;
+    let kept = 0;
+    for (let k = 0; k < this.length; k++) {
+      const other = this.ring[(this.head + k) & mask]!;
+      if (other !== request) this.ring[(this.head + kept++) & mask] = other;
+    }
+    this.length = kept;
+  }
+
   private grow(): void {
     const larger = new Int32Array(this.ring.length * 2);
     for (let k = 0; k < this.length; k++) larger[k] = this.ring[(this.head + k) & (this.ring.length - 1)]!;

@@ -1,5 +1,6 @@
 /** Watches a replica when asked to: gaps between tokens, and what was where over time. Changes nothing it watches. */
 import { GapHistogram } from './gapHistogram.ts';
+import type { Lane } from './lane.ts';
 import type { Replica } from './replica.ts';
 import { Timeline } from './timeline.ts';
 
@@ -16,8 +17,6 @@ export function createRecording(): Recording {
 export class Recorder {
   private readonly recording: Recording;
   private readonly replica: Replica;
-  /** End of the last step that decoded: all who stayed since have their last token from then. */
-  private lastDecodeEndS = 0;
   /** Last token of those who joined since, and of those outside the batch, s. */
   private readonly lastTokenS = new Map<number, number>();
   private newcomers: number[] = [];
@@ -39,8 +38,9 @@ export class Recorder {
   }
 
   /** A request is taken out of the decode batch before it is done. */
-  left(request: number): void {
-    if (!this.lastTokenS.has(request)) this.lastTokenS.set(request, this.lastDecodeEndS);
+  left(request: number, lane: Lane): void {
+    if (!this.lastTokenS.has(request)) this.lastTokenS.set(request, lane.lastTokenS);
+    this.newcomers = this.newcomers.filter((other) => other !== request);
   }
 
   /** A prefill has produced a token now. */
@@ -54,9 +54,9 @@ export class Recorder {
   /** A step, or a run of them, from `fromS` to `toS` is about to be done. */
   span(fromS: number, toS: number): void {
     const { timeline } = this.recording;
-    const { waiting, decode, layerkv, poolLayerBlocks, freeLayerBlocks, config } = this.replica;
+    const { waiting, layerkv, poolLayerBlocks, freeLayerBlocks, config } = this.replica;
     timeline.add('queue', fromS, toS, waiting.length);
-    timeline.add('decoding', fromS, toS, decode.count);
+    timeline.add('decoding', fromS, toS, this.replica.runningCount());
     timeline.add('gpuKvBlocks', fromS, toS, (poolLayerBlocks - freeLayerBlocks) / config.layers);
     if (layerkv === null) return;
     timeline.add('parked', fromS, toS, layerkv.parking.count);
@@ -71,22 +71,27 @@ export class Recorder {
   /** `steps` decode steps of baseS, baseS + growthS, … are about to be done; the first ends at `firstEndS`. */
   decodes(firstEndS: number, baseS: number, growthS: number, steps: number): void {
     const { gaps } = this.recording;
-    const { decode } = this.replica;
+    const { decode, lane } = this.replica;
     let fresh = 0;
+    const elsewhere: number[] = [];
     for (const request of this.newcomers) {
-      if (!decode.has(request)) continue;
+      if (!decode.has(request)) {
+        elsewhere.push(request);
+        continue;
+      }
       gaps.add(firstEndS - this.lastTokenS.get(request)!, 1);
       this.lastTokenS.delete(request);
       fresh += 1;
     }
-    this.newcomers = [];
-    gaps.add(firstEndS - this.lastDecodeEndS, decode.count - fresh);
+    this.newcomers = elsewhere;
+    // All who stayed since the lane's last step have their last token from then.
+    gaps.add(firstEndS - lane.lastTokenS, decode.count - fresh);
     gaps.addRun(baseS + growthS, growthS, steps - 1, decode.count);
-    this.lastDecodeEndS = firstEndS + (steps - 1) * (baseS + (growthS * steps) / 2);
+    lane.lastTokenS = firstEndS + (steps - 1) * (baseS + (growthS * steps) / 2);
   }
 
-  /** One direction of the link is busy. */
-  transfer(fromS: number, toS: number): void {
-    this.recording.timeline.add('linkBusy', fromS, toS, 1);
+  /** One direction is busy on a share of the links. */
+  transfer(fromS: number, toS: number, share: number): void {
+    this.recording.timeline.add('linkBusy', fromS, toS, share);
   }
 }

@@ -10,11 +10,11 @@ import type { Replica } from './replica.ts';
  */
 export function predictReloadWaits(replica: Replica, layerkv: LayerKv): ReadonlyMap<number, number> {
   const { config, holdings, parking, predictedTokens } = layerkv;
-  const { decode, lastDecodeS } = replica;
+  const { lastDecodeS } = replica;
   const releases: { readonly afterS: number; readonly layerBlocks: number }[] = [];
-  decode.forEach((request) => {
+  replica.forEachRunning((request, lane) => {
     const future = Math.max(1, predictedTokens[request]! - replica.producedTokens(request));
-    const layerBlocks = config.layers * replica.blocksOf(decode.kvTokens(request));
+    const layerBlocks = config.layers * replica.blocksOf(lane.decode.kvTokens(request));
     releases.push({ afterS: future * lastDecodeS, layerBlocks });
   });
   releases.sort((a, b) => a.afterS - b.afterS);
@@ -32,7 +32,7 @@ export function predictReloadWaits(replica: Replica, layerkv: LayerKv): Readonly
       blocksS = releases[next]!.afterS;
       next += 1;
     }
-    linkS += missing * config.link.reloadLayerS(kvTokens);
+    linkS += (missing * config.link.reloadLayerS(kvTokens)) / config.link.sideBySide;
     waits.set(request, blocksS + linkS);
   }
   return waits;

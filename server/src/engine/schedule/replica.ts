@@ -3,43 +3,37 @@
  * the moves that every scheduler shares. The schedulers (`vllmV0.ts`, `vllmV1.ts`) decide what each step holds; the
  * LayerKV policy (`layerkv.ts`) decides where KV lives and who may enter.
  */
-import { type CostModel, type DecodeLaw, emptyBatch, type StepBatch } from '../cost/types.ts';
+import { type DecodeLaw, emptyBatch, type StepBatch } from '../cost/types.ts';
 import type { LinkLaw } from '../kv/link.ts';
 import type { PrefixCache } from '../kv/prefixCache.ts';
-import type { EngineLimits } from '../types.ts';
-import { Chunks } from './chunks.ts';
+import type { Chunks } from './chunks.ts';
 import { DecodeBatch } from './decodeBatch.ts';
 import { HostLoads } from './hostLoads.ts';
-import { LayerKv, type LayerKvConfig } from './layerkv.ts';
-import type { LengthPredictor } from './predictor.ts';
+import { Lane } from './lane.ts';
+import { LayerKv } from './layerkv.ts';
 import { RequestQueue } from './queue.ts';
 import type { Recorder } from './recorder.ts';
 import type { Records } from './records.ts';
-import { type DecodeRun, runS, stepsUntil } from './runOfSteps.ts';
+import type { LayerKvSetup, ReplicaConfig } from './replicaConfig.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
-
-export interface ReplicaConfig {
-  readonly limits: EngineLimits;
-  readonly layers: number;
-  /** Usable blocks, each spanning all layers. */
-  readonly poolBlocks: number;
-  /** Blocks a prompt must leave free when it is admitted (v0's watermark). */
-  readonly watermarkBlocks: number;
-  readonly cost: CostModel;
-}
-
-/** What turns a replica's baseline into LayerKV. */
-export interface LayerKvSetup {
-  readonly config: LayerKvConfig;
-  readonly predictor: LengthPredictor;
-}
 
 export class Replica {
   clockS = 0;
   readonly config: ReplicaConfig;
   readonly records: Records;
   readonly waiting = new RequestQueue();
-  readonly decode: DecodeBatch;
+  readonly lanes: readonly Lane[];
+  /** The batch being put together or looked at, and its decodes and prompts. */
+  lane: Lane;
+  decode: DecodeBatch;
+  chunks: Chunks;
+  /** Batches on their way through the pipeline, in order. */
+  readonly flights: Lane[] = [];
+  /** Steps under way that each preempted request still appears in: it is not scheduled before they have ended. */
+  readonly inFlight: Uint8Array;
+  /** Requests in the order in which they began to decode, whatever the lane. */
+  private readonly joinOrder: Int32Array;
+  private joins = 0;
   readonly layerkv: LayerKv | null;
   /** What free and used blocks hold, where the engine looks for it (v1), and what comes from the host behind it. */
   readonly prefix: PrefixCache | null;
@@ -50,13 +44,12 @@ export class Replica {
   /** Duration of the last step that decoded, s. */
   lastDecodeS = 0;
   /** Called with each request that has finished; closed loops answer with the next one. */
-  onFinish: (request: number) => void = () => {};
+  onFinish: () => void = () => {};
   /** Only where somebody wants to see how the run went. */
   recorder: Recorder | null = null;
   /** Requests whose prefill is under way between steps (v1). */
   inPrefill = 0;
-  /** The step being put together: its prompts, and its sums for the cost model. */
-  readonly chunks = new Chunks();
+  /** The step being put together: its sums for the cost model. */
   readonly batch: StepBatch = emptyBatch();
 
   private readonly laws: (DecodeLaw | undefined)[] = [];
@@ -73,7 +66,16 @@ export class Replica {
     this.records = records;
     this.poolLayerBlocks = config.poolBlocks * config.layers;
     this.freeLayerBlocks = this.poolLayerBlocks;
-    this.decode = new DecodeBatch(records.count, config.limits.blockSizeTokens, config.cost.windowTokens);
+    const { limits, cost } = config;
+    this.lanes = Array.from(
+      { length: config.lanes },
+      () => new Lane(new DecodeBatch(records.count, limits.blockSizeTokens, cost.windowTokens)),
+    );
+    this.lane = this.lanes[0]!;
+    this.decode = this.lane.decode;
+    this.chunks = this.lane.chunks;
+    this.inFlight = new Uint8Array(records.count);
+    this.joinOrder = new Int32Array(records.count);
     this.layerkv = policy === null ? null : new LayerKv(policy.config, this, policy.predictor);
     this.prefix = prefix;
     this.loads = prefix === null || hostLink === null ? null : new HostLoads(this, prefix, hostLink);
@@ -84,7 +86,7 @@ export class Replica {
     const { arrivalS, inputTokens } = this.records;
     const arrivedS = arrivalS[request]!;
     if (this.isIdle() && arrivedS > this.clockS + SIMULTANEOUS_S) this.clockS = arrivedS;
-    if (inputTokens[request]! >= this.config.limits.maxModelLenTokens) this.refuse(request);
+    if (inputTokens[request]! >= this.config.limits.maxModelLenTokens) this.refuse();
     else this.waiting.pushBack(request);
   }
 
@@ -95,8 +97,53 @@ export class Replica {
   /** Requests the engine has in hand, for routing. */
   load(): number {
     const aside = (this.layerkv?.parking.count ?? 0) + (this.loads?.count ?? 0);
-    return this.waiting.length + this.decode.count + this.inPrefill + aside;
+    return this.waiting.length + this.runningCount() + this.prefilling() + aside;
   }
+
+  /** Requests in prefill: between two chunks, or with their last one on its way. */
+  prefilling(): number {
+    let count = this.inPrefill;
+    for (const lane of this.flights) count += lane.prefilling(this.totalTokens);
+    return count;
+  }
+
+  /** Decoding requests of all lanes. */
+  runningCount(): number {
+    let count = 0;
+    for (const lane of this.lanes) count += lane.decode.count;
+    return count;
+  }
+
+  /** Layer-blocks that all lanes take for each block of tokens. */
+  growthLayers(): number {
+    let layers = 0;
+    for (const lane of this.lanes) layers += lane.decode.growthLayers;
+    return layers;
+  }
+
+  /** The lane that a request decodes in. */
+  laneOf(request: number): Lane | null {
+    for (const lane of this.lanes) if (lane.decode.has(request)) return lane;
+    return null;
+  }
+
+  /** Visits all who decode, lane by lane in the order of admission. */
+  forEachRunning(visit: (request: number, lane: Lane) => void): void {
+    for (const lane of this.lanes)
+      lane.decode.forEach((request) => {
+        visit(request, lane);
+      });
+  }
+
+  /** Turns to a lane. */
+  select(lane: Lane): void {
+    this.lane = lane;
+    this.decode = lane.decode;
+    this.chunks = lane.chunks;
+  }
+
+  /** What a (re)started prefill computes, as a function to hand on. */
+  readonly totalTokens = (request: number): number => this.prefillTokens(request);
 
   blocksOf(tokens: number): number {
     return Math.ceil(tokens / this.config.limits.blockSizeTokens);
@@ -114,12 +161,13 @@ export class Replica {
   /** Tokens produced so far, the first included. */
   producedTokens(request: number): number {
     const before = this.records.producedTokens[request]!;
-    return this.decode.has(request) ? before + this.decode.producedSinceJoin(request) : before;
+    for (const { decode } of this.lanes) if (decode.has(request)) return before + decode.producedSinceJoin(request);
+    return before;
   }
 
-  refuse(request: number): void {
+  refuse(): void {
     this.records.refused += 1;
-    this.onFinish(request);
+    this.onFinish();
   }
 
   /** The prefill starts now. */
@@ -149,12 +197,46 @@ export class Replica {
     records.finishS[request] = this.clockS;
     records.finished += 1;
     this.layerkv?.learn(request);
-    this.onFinish(request);
+    this.onFinish();
   }
 
-  /** Recompute preemption: the request gives up its KV and goes back to the front of the queue. */
-  preemptDecode(request: number): void {
-    this.dropToQueue(request, this.leaveDecode(request));
+  /**
+   * Recompute preemption: the request gives up its KV and goes back to the front of the queue. One whose step is under
+   * way gives up the block it has taken for it too; the token of that step still counts.
+   */
+  preemptDecode(request: number, lane: Lane = this.lane): void {
+    const kvTokens = this.leaveDecode(request, lane);
+    if (lane.busy) {
+      this.inFlight[request]! += 1;
+      lane.orphan(request, true);
+    }
+    this.dropToQueue(request, kvTokens + (lane.busy ? 1 : 0));
+  }
+
+  /** Preempts the decoding request that was admitted last, in whichever lane. */
+  preemptTail(): void {
+    let tail = -1;
+    let latest = this.lane;
+    for (const lane of this.lanes) {
+      const request = lane.decode.tail();
+      if (request < 0 || (tail >= 0 && this.joinOrder[request]! < this.joinOrder[tail]!)) continue;
+      tail = request;
+      latest = lane;
+    }
+    this.preemptDecode(tail, latest);
+  }
+
+  /** A request whose prefill is under way is preempted; it holds `kvTokens`. */
+  preemptPrefill(request: number, kvTokens: number): void {
+    for (const lane of this.flights) {
+      for (let k = 0; k < lane.chunks.length; k++) {
+        if (lane.chunks.request[k] !== request) continue;
+        this.inFlight[request]! += 1;
+        lane.orphan(request, lane.isLastChunk(k, this.totalTokens));
+        lane.chunks.request[k] = -1;
+      }
+    }
+    this.dropToQueue(request, kvTokens);
   }
 
   /** A request decodes from the next step on: with all its KV on the GPU, or with layers that stream from the host. */
@@ -163,15 +245,16 @@ export class Replica {
     const gpuLayers = this.layerkv?.holdings.retained[request] ?? this.config.layers;
     const hostLayers = this.layerkv?.holdings.streamed[request] ?? 0;
     this.decode.join(request, kvTokens, outputTokens[request]! - producedTokens[request]!, gpuLayers, hostLayers);
+    this.joinOrder[request] = this.joins++;
     this.recorder?.joined(request);
   }
 
   /** Takes a request out of the decode batch. @returns the KV tokens it holds. */
-  leaveDecode(request: number): number {
-    const kvTokens = this.decode.kvTokens(request);
-    this.recorder?.left(request);
+  leaveDecode(request: number, lane: Lane = this.lane): number {
+    const kvTokens = lane.decode.kvTokens(request);
+    this.recorder?.left(request, lane);
     this.records.producedTokens[request] = this.producedTokens(request);
-    this.decode.remove(request);
+    lane.decode.remove(request);
     return kvTokens;
   }
 
@@ -192,94 +275,6 @@ export class Replica {
     const free = (this.freeLayerBlocks - grown) / config.layers;
     const blocks = prefix?.release(request, kvTokens, returns, free) ?? this.blocksOf(kvTokens);
     this.freeLayerBlocks += blocks * config.layers;
-  }
-
-  /**
-   * Preempts from the tail until every running request has its next block; where layers are on their way out, waits for
-   * them first. @param preempt gives up whoever is last. @returns whether anyone was preempted.
-   */
-  makeRoomForDecode(preempt: () => void): boolean {
-    let preempted = false;
-    while (this.decode.count > 0 && this.isShortForDecode()) {
-      if (this.layerkv?.parking.awaitLeaving() === true) continue;
-      preempt();
-      preempted = true;
-    }
-    return preempted;
-  }
-
-  private isShortForDecode(): boolean {
-    const { decode, layerkv } = this;
-    if (decode.gpuBlocksForNextStep() > this.freeLayerBlocks) return true;
-    return layerkv !== null && decode.hostBlocksForNextStep() > layerkv.holdings.hostFree;
-  }
-
-  /**
-   * Decodes until something can change: a finish, a block shortage, a full window, an arrival (`untilS`) or transfer, the
-   * SLO budget or the forecast of free blocks. The steps between are summed in closed form.
-   * @param single just one step: the next boundary may differ for reasons of the scheduler's own.
-   */
-  runDecode(untilS: number, single: boolean): void {
-    const { decode, layerkv } = this;
-    const { baseS, growthS, ownS, ownGrowthS, holdsSteps } = this.decodeRun();
-    let steps = Math.min(
-      single ? 1 : holdsSteps,
-      layerkv?.steadySteps(baseS) ?? Number.POSITIVE_INFINITY,
-      decode.stepsToFinish(),
-      decode.stepsToFill(),
-      decode.stepsForGpuBlocks(this.freeLayerBlocks),
-      layerkv === null ? Number.POSITIVE_INFINITY : decode.stepsForHostBlocks(layerkv.holdings.hostFree),
-    );
-    const transferS = layerkv?.parking.nextEventS() ?? this.loads?.nextEventS() ?? Number.POSITIVE_INFINITY;
-    const horizonS = Math.min(untilS, transferS);
-    const budgetS = horizonS - SIMULTANEOUS_S - this.clockS;
-    if (runS(baseS, growthS, steps) >= budgetS) steps = stepsUntil(baseS, growthS, budgetS, steps);
-    const durationS = runS(baseS, growthS, steps);
-    this.takeGrowth(steps, durationS - runS(ownS, ownGrowthS, steps));
-    this.recorder?.span(this.clockS, this.clockS + durationS);
-    this.recorder?.decodes(this.clockS + baseS, baseS, growthS, steps);
-    this.clockS += durationS;
-    this.lastDecodeS = baseS + growthS * (steps - 1);
-    decode.advance(steps);
-    this.finishDecoded();
-  }
-
-  /** Durations of the coming decode steps: the longer of computing and streaming, for as long as that one is. */
-  private decodeRun(): DecodeRun {
-    const { decode, layerkv } = this;
-    const law = this.decodeLaw(decode.count);
-    const ownS = this.decodeStepS() + (layerkv?.decodeWaitS() ?? 0);
-    const ownGrowthS = law.perContextTokenS * decode.count + law.perWindowTokenS * decode.growingCount;
-    const own = { baseS: ownS, growthS: ownGrowthS, ownS, ownGrowthS, holdsSteps: Number.POSITIVE_INFINITY };
-    const stream = this.streamLaw();
-    if (stream === null) return own;
-    const [longer, shorter] = stream.baseS > ownS ? [stream, own] : [own, stream];
-    const gain = shorter.growthS - longer.growthS;
-    const holdsSteps = gain > 0 ? Math.floor((longer.baseS - shorter.baseS) / gain) + 1 : Number.POSITIVE_INFINITY;
-    return { baseS: longer.baseS, growthS: longer.growthS, ownS, ownGrowthS, holdsSteps };
-  }
-
-  /** Time of the next decode step on the link, for layers that stream through it, and its growth; null without such. */
-  streamLaw(): { readonly baseS: number; readonly growthS: number } | null {
-    const { decode, layerkv } = this;
-    if (layerkv === null || decode.streamLayers === 0) return null;
-    const { link } = layerkv.config;
-    const baseS = link.streamS(decode.streamTokens, decode.streamLayers) + link.sharedS(this.decodeCollectiveS());
-    return { baseS, growthS: link.streamS(decode.streamLayers, 0) };
-  }
-
-  /** Blocks, and bytes over the link, of so many decode steps; streaming lengthened them by `exposedS`. */
-  takeGrowth(steps: number, exposedS: number): void {
-    const { decode, layerkv, records } = this;
-    this.freeLayerBlocks -= decode.gpuBlocksForSteps(steps);
-    if (layerkv === null || decode.streamLayers === 0) return;
-    layerkv.holdings.hostFree -= decode.hostBlocksForSteps(steps);
-    const { link } = layerkv.config;
-    const fetched = steps * decode.streamTokens + (decode.streamLayers * steps * (steps - 1)) / 2;
-    records.hostToDeviceBytes += fetched * link.bytesPerTokenLayer;
-    records.deviceToHostBytes += steps * decode.streamLayers * link.bytesPerTokenLayer;
-    records.transferS += link.streamS(fetched, steps * decode.streamLayers);
-    records.exposedTransferS += Math.max(0, exposedS);
   }
 
   /** Requests whose last token came with the current step leave. */
@@ -310,7 +305,8 @@ export class Replica {
     return this.config.cost.collectives?.secondsS(decodeSeqs + prefillTokens) ?? 0;
   }
 
-  private decodeLaw(seqs: number): DecodeLaw {
+  /** The step law for so many sequences. */
+  decodeLaw(seqs: number): DecodeLaw {
     const known = this.laws[seqs];
     if (known !== undefined) return known;
     const law = this.config.cost.decodeLaw(seqs);

@@ -65,7 +65,7 @@ export class SloGate {
   private stillBlocks(wantedS: number): boolean {
     const { replica, layerkv, witness } = this;
     if (witness === NONE || this.countReloadWait) return false;
-    const bound = replica.decode.has(witness) || layerkv.parking.holds(witness);
+    const bound = replica.laneOf(witness) !== null || layerkv.parking.holds(witness);
     if (!bound) return false;
     const allowedS = allowanceS(replica, layerkv, witness, this.tpotS!);
     return wantedS > allowedS && !this.isLost(allowedS);
@@ -87,7 +87,7 @@ export class SloGate {
       this.budgetS = allowedS;
       this.witness = request;
     };
-    replica.decode.forEach(consider);
+    replica.forEachRunning(consider);
     layerkv.parking.forEach(consider);
     return this.budgetS;
   }

@@ -5,8 +5,11 @@
  * With LayerKV, layers' blocks and the SLO budget take the place of the whole-prompt block test.
  */
 import { addPrefill, clearBatch } from '../cost/types.ts';
+import { runDecode } from './decodeRun.ts';
 import type { Replica } from './replica.ts';
+import { makeRoomForDecode } from './room.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
+import { startStep } from './step.ts';
 
 export class PrefillFirstScheduler {
   private readonly replica: Replica;
@@ -14,26 +17,38 @@ export class PrefillFirstScheduler {
 
   constructor(replica: Replica) {
     this.replica = replica;
-    this.preemptTail = () => replica.preemptDecode(replica.decode.tail());
+    this.preemptTail = () => replica.preemptTail();
   }
 
   /** Runs steps that begin before `untilS`. */
   run(untilS: number): void {
     const { replica } = this;
-    const { layerkv, decode } = replica;
     while (replica.clockS + SIMULTANEOUS_S < untilS) {
-      layerkv?.boundary(0);
-      this.admit();
-      if (replica.chunks.length > 0) {
-        this.prefill();
-      } else if (decode.count > 0) {
-        const preempted = replica.makeRoomForDecode(this.preemptTail);
-        // What was preempted may fit again after one step.
-        if (decode.count > 0) replica.runDecode(untilS, preempted);
-      } else if (layerkv === null || !layerkv.waitForTransfer(untilS)) {
-        return;
-      }
+      if (!this.step(untilS, false) && replica.layerkv?.waitForTransfer(untilS) !== true) return;
     }
+  }
+
+  /**
+   * One step, or a run of decode steps. @param single just one step.
+   * @returns false when nothing could be scheduled.
+   */
+  step(untilS: number, single: boolean): boolean {
+    const { replica } = this;
+    const { layerkv, decode, config } = replica;
+    const fromS = replica.clockS;
+    layerkv?.boundary(0);
+    this.admit();
+    if (replica.chunks.length > 0) {
+      this.prefill();
+      return true;
+    }
+    if (decode.count === 0) return false;
+    const preempted = makeRoomForDecode(replica, this.preemptTail);
+    // Who had to wait for a transfer looks again: in the meantime other engines have used the stages.
+    if (config.pipeline !== null && replica.clockS > fromS) return true;
+    // What was preempted may fit again after one step.
+    if (decode.count > 0) runDecode(replica, untilS, preempted || single);
+    return true;
   }
 
   private admit(): void {
@@ -50,7 +65,7 @@ export class PrefillFirstScheduler {
       const blocks = this.replica.blocksOf(tokens);
       if (tokens > maxNumBatchedTokens || blocks > largest) {
         waiting.popFront();
-        this.replica.refuse(request);
+        this.replica.refuse();
         continue;
       }
       if (batch.prefillTokens + tokens > maxNumBatchedTokens || occupied + chunks.length >= maxNumSeqs) return;
@@ -72,8 +87,6 @@ export class PrefillFirstScheduler {
     for (let k = 0; k < chunks.length; k++) replica.markStart(chunks.request[k]!);
     const computeS = replica.config.cost.stepS(replica.batch);
     const stepS = replica.layerkv?.prefillStepS(computeS, chunks) ?? computeS;
-    replica.recorder?.span(replica.clockS, replica.clockS + stepS);
-    replica.clockS += stepS;
-    for (let k = 0; k < chunks.length; k++) replica.completePrefill(chunks.request[k]!, chunks.tokens[k]!);
+    startStep(replica, stepS, 0, chunks.length);
   }
 }

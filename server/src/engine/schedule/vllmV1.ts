@@ -8,10 +8,19 @@
  *
  * Only the request admitted last can be half-prefilled: earlier ones got all they asked for, or it would not have been
  * admitted. So the running list is the decode batch and at most one partial prefill behind it.
+ *
+ * In a pipeline as many batches as stages are under way (vllm/v1/engine/core.py, `step_with_batch_queue`): filling the
+ * pipeline comes before results; when nothing more can be scheduled, the engine waits for the oldest batch and sees
+ * nothing else meanwhile, not even arrivals. A request under way is not scheduled again, but for further chunks of its
+ * prompt. So the batches take turns, each with the decodes that its own last step left (`Lane`); pool and queue are one.
  */
 import { addPrefill, clearBatch } from '../cost/types.ts';
+import { runDecode, streamLaw, takeGrowth } from './decodeRun.ts';
+import type { Lane } from './lane.ts';
 import type { Replica } from './replica.ts';
+import { makeRoomForDecode } from './room.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
+import { land, startStep } from './step.ts';
 
 const NONE = -1;
 
@@ -31,37 +40,74 @@ export class ChunkedScheduler {
     this.replica = replica;
     this.preemptTail = () => {
       if (this.partial !== NONE) this.dropPartial();
-      else replica.preemptDecode(replica.decode.tail());
+      else if (!this.dropPrefilled()) replica.preemptTail();
     };
   }
 
   /** Runs steps that begin before `untilS`. */
   run(untilS: number): void {
     const { replica } = this;
-    const { layerkv, loads, decode, chunks } = replica;
+    const { flights, lanes } = replica;
     while (replica.clockS + SIMULTANEOUS_S < untilS) {
-      layerkv?.boundary(this.partial === NONE ? 0 : this.totalTokens - this.doneTokens);
-      loads?.complete();
-      chunks.clear();
-      this.stalled = false;
-      this.restless = false;
-      const preempted = this.scheduleRunning();
-      if (!preempted && !this.stalled && this.scheduleLoaded()) this.scheduleWaiting();
-      if (chunks.length > 0) {
-        this.mixedStep();
-      } else if (decode.count > 0) {
-        replica.runDecode(untilS, preempted || this.stalled || this.restless);
-      } else if (!preempted && !this.wait(untilS)) {
-        return;
+      if (flights.length === lanes.length || !this.step(untilS)) {
+        if (flights.length > 0) land(replica);
+        else if (!this.wait(untilS)) return;
       }
     }
+  }
+
+  /** Puts a batch together and starts it. @returns false when nothing could be scheduled. */
+  private step(untilS: number): boolean {
+    const { replica } = this;
+    const { layerkv, loads, flights } = replica;
+    if (replica.lanes.length > 1) replica.select(this.nextLane());
+    const { chunks, decode } = replica;
+    layerkv?.boundary(this.tokensInPrefill());
+    loads?.complete();
+    chunks.clear();
+    this.stalled = false;
+    this.restless = false;
+    const preempted = this.scheduleRunning();
+    if (!preempted && !this.stalled && this.scheduleLoaded()) this.scheduleWaiting();
+    if (chunks.length > 0) this.mixedStep();
+    else if (decode.count > 0)
+      runDecode(replica, untilS, preempted || this.stalled || this.restless || !this.isAlone());
+    else return preempted && flights.length === 0;
+    return true;
+  }
+
+  /** The batch whose result is just in, or else one that has nothing yet. */
+  private nextLane(): Lane {
+    const { lanes } = this.replica;
+    return lanes.find((lane) => !lane.busy && lane.decode.count > 0) ?? lanes.find((lane) => !lane.busy)!;
+  }
+
+  /** Whether this batch goes through the pipeline by itself until something changes. */
+  private isAlone(): boolean {
+    const { replica } = this;
+    const { pipeline } = replica.config;
+    if (pipeline === null) return true;
+    return (
+      replica.flights.length === 0 &&
+      replica.waiting.length === 0 &&
+      this.partial === NONE &&
+      replica.runningCount() === replica.decode.count &&
+      pipeline.isEmpty(replica.clockS)
+    );
+  }
+
+  /** Prompt tokens of prefills that have begun and are not done. */
+  private tokensInPrefill(): number {
+    let tokens = this.partial === NONE ? 0 : this.totalTokens - this.doneTokens;
+    for (const lane of this.replica.flights) tokens += lane.tokensInFlight();
+    return tokens;
   }
 
   /** Blocks for the decode batch's growth, preempting from the tail, and the partial prefill's next chunk. */
   private scheduleRunning(): boolean {
     const { replica } = this;
     const { decode, layerkv, config } = replica;
-    const preempted = replica.makeRoomForDecode(this.preemptTail);
+    const preempted = makeRoomForDecode(replica, this.preemptTail);
     if (this.partial === NONE) return preempted;
     const budget = config.limits.maxNumBatchedTokens - decode.count;
     const tokens = Math.min(this.totalTokens - this.doneTokens, budget);
@@ -103,10 +149,11 @@ export class ChunkedScheduler {
     const { waiting, config, layerkv, prefix, loads, records } = replica;
     while (waiting.length > 0 && this.tokensLeft() > 0 && this.seatsLeft() > 0) {
       const request = waiting.first();
+      if (replica.inFlight[request]! > 0) return;
       const total = replica.prefillTokens(request);
       if (replica.blocksOf(total) > config.poolBlocks) {
         waiting.popFront();
-        replica.refuse(request);
+        replica.refuse();
         continue;
       }
       prefix?.match(request, total, (replica.freeLayerBlocks - this.decodeGrowth()) / config.layers);
@@ -153,8 +200,11 @@ export class ChunkedScheduler {
 
   /** Sequences that may still join the step. */
   private seatsLeft(): number {
-    const { config, decode, chunks, layerkv } = this.replica;
-    return config.limits.maxNumSeqs - decode.count - chunks.length - (layerkv?.parking.reloading.length ?? 0);
+    const { replica } = this;
+    const { config, chunks, layerkv, flights } = replica;
+    let running = replica.runningCount() + chunks.length + (layerkv?.parking.reloading.length ?? 0);
+    for (const lane of flights) running += lane.prefilling(replica.totalTokens);
+    return config.limits.maxNumSeqs - running;
   }
 
   /** Layer-blocks that the step's decodes take before anybody else. */
@@ -185,20 +235,9 @@ export class ChunkedScheduler {
     batch.sampledSeqs += decode.count;
     const computeS = config.cost.stepS(batch);
     const alongS = replica.layerkv?.prefillStepS(computeS, chunks) ?? computeS;
-    const stepS = Math.max(alongS, replica.streamLaw()?.baseS ?? 0);
-    replica.takeGrowth(1, stepS - alongS);
-    replica.recorder?.span(replica.clockS, replica.clockS + stepS);
-    if (decode.count > 0) replica.recorder?.decodes(replica.clockS + stepS, stepS, 0, 1);
-    replica.clockS += stepS;
-    if (decode.count > 0) {
-      replica.lastDecodeS = stepS;
-      decode.advance(1);
-      replica.finishDecoded();
-    }
-    for (let k = 0; k < chunks.length; k++) {
-      const request = chunks.request[k]!;
-      if (request !== this.partial) replica.completePrefill(request, chunks.cached[k]! + chunks.tokens[k]!);
-    }
+    const stepS = Math.max(alongS, streamLaw(replica)?.baseS ?? 0);
+    takeGrowth(replica, 1, stepS - alongS);
+    startStep(replica, stepS, decode.count, batch.sampledSeqs);
   }
 
   private dropPartial(): void {
@@ -206,7 +245,21 @@ export class ChunkedScheduler {
     this.partial = NONE;
     this.replica.inPrefill = 0;
     // LayerKV took the whole prompt's retained layers at admission; plain vLLM holds the chunks done so far.
-    this.replica.dropToQueue(request, this.replica.layerkv === null ? this.doneTokens : this.totalTokens);
+    this.replica.preemptPrefill(request, this.replica.layerkv === null ? this.doneTokens : this.totalTokens);
+  }
+
+  /** Preempts the request admitted last whose prompt is done but for the step under way. @returns false without such. */
+  private dropPrefilled(): boolean {
+    const { replica } = this;
+    for (let flight = replica.flights.length - 1; flight >= 0; flight--) {
+      const { request } = replica.flights[flight]!.chunks;
+      for (let k = replica.flights[flight]!.chunks.length - 1; k >= 0; k--) {
+        if (request[k]! < 0) continue;
+        replica.preemptPrefill(request[k]!, replica.prefillTokens(request[k]!));
+        return true;
+      }
+    }
+    return false;
   }
 
   /** Nothing is scheduled and nothing decodes: wait for transfers, or break a knot by dropping the partial prefill. */

@@ -53,6 +53,12 @@ function cacheUnderV0(context: RuleContext): ReturnType<typeof placeOf> | null {
   return context.draft.engine.scheduler?.value === 'v0' ? cacheStated(context) : null;
 }
 
+function cacheInPipeline(context: RuleContext): ReturnType<typeof placeOf> | null {
+  const { draft } = context;
+  if ((draft.pipeline?.value ?? 1) === 1 || draft.engine.scheduler?.value !== 'v1') return null;
+  return draft.layerkv.enabled?.value === true ? null : cacheStated(context);
+}
+
 const ignored = (what: string): string => `${what} is not simulated yet: the prediction ignores it.`;
 
 const ROWS: readonly Row[] = [
@@ -60,6 +66,10 @@ const ROWS: readonly Row[] = [
     find: cacheBesideLayerKv,
     message:
       'LayerKV is simulated without prefix caching, and without a host tier behind it: nothing is published on layers that several requests share. vLLM beside it has both, so a comparison puts LayerKV at that disadvantage.',
+  },
+  {
+    find: cacheInPipeline,
+    message: 'Prefix caching is not simulated together with pipeline parallelism: the prediction ignores it.',
   },
   {
     find: cacheUnderV0,
@@ -77,11 +87,6 @@ const ROWS: readonly Row[] = [
       'No two prompts of this workload begin alike, so the host tier helps only requests that resume after a preemption. State `workload.sharedPrefix`, or a trace with `hash_ids`, where prompts have beginnings in common.',
   },
   { find: stated(['spec', 'calibration']), message: ignored('A calibration') },
-  {
-    find: ({ draft }) => ((draft.pipeline?.value ?? 1) > 1 ? placeOf(draft, draft.pipeline) : null),
-    message:
-      'Pipeline parallelism is simulated with one batch at a time in the whole pipeline, where vLLM keeps one in each stage. Real throughput is higher than predicted here, and queues are shorter.',
-  },
   {
     find: ({ draft }) => (draft.model?.value.shape.slidingWindow === undefined ? null : placeOf(draft, draft.model)),
     message:

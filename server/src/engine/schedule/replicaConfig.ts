@@ -1,0 +1,26 @@
+/** What a replica is made of. */
+import type { Pipeline } from '../cost/stages.ts';
+import type { CostModel } from '../cost/types.ts';
+import type { EngineLimits } from '../types.ts';
+import type { LayerKvConfig } from './layerkv.ts';
+import type { LengthPredictor } from './predictor.ts';
+
+export interface ReplicaConfig {
+  readonly limits: EngineLimits;
+  readonly layers: number;
+  /** Usable blocks, each spanning all layers. */
+  readonly poolBlocks: number;
+  /** Blocks a prompt must leave free when it is admitted (v0's watermark). */
+  readonly watermarkBlocks: number;
+  readonly cost: CostModel;
+  /** Where steps overlap, stage by stage; null where one follows the other. */
+  readonly pipeline: Pipeline | null;
+  /** Batches that take turns over this pool: as many as the pipeline has stages, 1 without one or where others share it. */
+  readonly lanes: number;
+}
+
+/** What turns a replica's baseline into LayerKV. */
+export interface LayerKvSetup {
+  readonly config: LayerKvConfig;
+  readonly predictor: LengthPredictor;
+}

@@ -1,0 +1,119 @@
+/**
+ * Pipeline parallelism as vLLM's v0 does it: as many virtual engines as stages, each with a scheduler, a queue and a part
+ * of the blocks of its own (vllm/core/scheduler.py: `num_gpu_blocks //= pipeline_parallel_size`). A request goes for life
+ * to the one with the fewest unfinished, the first of equals (vllm/engine/llm_engine.py, `_add_processed_request`). Each
+ * has one batch under way and schedules the next when its result is there; they meet in the stages only.
+ */
+import type { Pipeline } from '../cost/stages.ts';
+import type { Engine } from './engine.ts';
+import type { Replica } from './replica.ts';
+import { SIMULTANEOUS_S } from './simultaneous.ts';
+import { land } from './step.ts';
+import type { PrefillFirstScheduler } from './vllmV0.ts';
+
+interface VirtualEngine {
+  readonly replica: Replica;
+  readonly scheduler: PrefillFirstScheduler;
+  /** It has nothing to schedule before, s. */
+  wakeS: number;
+}
+
+export class VirtualEngines implements Engine {
+  nowS = 0;
+  readonly replicas: readonly Replica[];
+  private readonly engines: readonly VirtualEngine[];
+  private readonly pipeline: Pipeline;
+  private answers = 0;
+  private landing = false;
+  private answer: () => void = () => {};
+
+  constructor(
+    pipeline: Pipeline,
+    engines: readonly { readonly replica: Replica; readonly scheduler: PrefillFirstScheduler }[],
+  ) {
+    this.pipeline = pipeline;
+    this.engines = engines.map((engine) => ({ ...engine, wakeS: 0 }));
+    this.replicas = engines.map(({ replica }) => replica);
+    for (const replica of this.replicas) replica.onFinish = () => this.answered();
+  }
+
+  run(untilS: number): void {
+    for (;;) {
+      let next: VirtualEngine | null = null;
+      let nextS = Number.POSITIVE_INFINITY;
+      for (const engine of this.engines) {
+        // Of those that come at once, the first.
+        const eventS = nextEventS(engine);
+        if (eventS >= nextS - SIMULTANEOUS_S) continue;
+        next = engine;
+        nextS = eventS;
+      }
+      if (next === null) return;
+      const results = next.replica.flights.length > 0;
+      // A result that comes with the arrival is there before it; a batch is put together after it.
+      if (results ? nextS > untilS + SIMULTANEOUS_S : nextS + SIMULTANEOUS_S >= untilS) return;
+      this.nowS = nextS;
+      if (results) this.land(next.replica);
+      else this.schedule(next, untilS);
+    }
+  }
+
+  enqueue(request: number): void {
+    let least = this.engines[0]!;
+    for (const engine of this.engines) if (engine.replica.load() < least.replica.load()) least = engine;
+    const arrivalS = least.replica.records.arrivalS[request]!;
+    this.nowS = Math.max(this.nowS, arrivalS);
+    least.wakeS = Math.min(least.wakeS, arrivalS);
+    least.replica.enqueue(request);
+  }
+
+  load(): number {
+    return this.replicas.reduce((sum, replica) => sum + replica.load(), 0);
+  }
+
+  waiting(): number {
+    return this.replicas.reduce((sum, replica) => sum + replica.waiting.length, 0);
+  }
+
+  onAnswer(callback: () => void): void {
+    this.answer = callback;
+  }
+
+  private land(replica: Replica): void {
+    this.landing = true;
+    land(replica);
+    this.landing = false;
+    this.answered(0);
+  }
+
+  private schedule(engine: VirtualEngine, untilS: number): void {
+    const { replica, scheduler } = engine;
+    replica.clockS = this.nowS;
+    engine.wakeS = 0;
+    if (scheduler.step(untilS, !this.isAlone(replica))) return;
+    const transferS = replica.layerkv?.parking.nextEventS() ?? Number.POSITIVE_INFINITY;
+    if (transferS === Number.POSITIVE_INFINITY && replica.layerkv?.parking.untie() === true) return;
+    engine.wakeS = transferS;
+  }
+
+  /** Whether a batch goes through the pipeline by itself until something arrives. */
+  private isAlone(replica: Replica): boolean {
+    return this.pipeline.isEmpty(replica.clockS) && this.replicas.every((other) => other === replica || other.isIdle());
+  }
+
+  /** Answers of one batch go out together, so that what they bring in meets all of them gone. */
+  private answered(count = 1): void {
+    this.answers += count;
+    if (this.landing) return;
+    while (this.answers > 0) {
+      this.answers -= 1;
+      this.answer();
+    }
+  }
+}
+
+/** When a virtual engine gets its next result or puts its next batch together, s. */
+function nextEventS({ replica, wakeS }: VirtualEngine): number {
+  if (replica.flights.length > 0) return replica.flights[0]!.endS;
+  return replica.isIdle() ? Number.POSITIVE_INFINITY : Math.max(wakeS, replica.clockS);
+}

@@ -1,0 +1,207 @@
+/**
+ * Pipelines, plainly: batches pass the stages one behind the other, and every event is looked for afresh among all that
+ * could come next. The schedulers are those of `reference.ts`.
+ */
+import type { StepBatch } from '../../src/engine/cost/types.ts';
+import { costModel, prefixCachingApplies } from '../../src/engine/simulate.ts';
+import type { EngineInput } from '../../src/engine/types.ts';
+import { ReferenceEngine } from './reference.ts';
+import { CachedReference } from './referenceCached.ts';
+import { NS, type ReferenceFlight, type ReferenceRequest, type ReferenceRun } from './referenceState.ts';
+
+/** The same plan, the plain way. */
+export function referenceRun(input: EngineInput): ReferenceRun {
+  if (prefixCachingApplies(input)) return new CachedReference(input).run();
+  if (input.parallelism.pipeline === 1) return new ReferenceEngine(input).run();
+  return input.scheduler === 'v0' ? virtualEnginesRun(input) : batchQueueRun(input);
+}
+
+/** When each stage of one pipeline is free, s. */
+class ReferenceStages {
+  readonly freeS: number[];
+  private readonly split: (stepS: number, seqs: number, sampledSeqs: number) => Float64Array;
+
+  constructor(input: EngineInput) {
+    const { stages } = costModel(input);
+    this.freeS = new Array(stages!.count).fill(0);
+    this.split = (stepS, seqs, sampledSeqs) => {
+      const times = new Float64Array(stages!.count);
+      stages!.splitS(stepS, seqs, sampledSeqs, times);
+      return times;
+    };
+  }
+
+  enter(nowS: number, stepS: number, batch: StepBatch): number {
+    const times = this.split(stepS, batch.decodeSeqs + batch.prefillSeqs, batch.sampledSeqs);
+    let leftS = nowS;
+    for (let stage = 0; stage < times.length; stage++) {
+      const entersS = Math.max(leftS, this.freeS[stage]!);
+      leftS = entersS + times[stage]!;
+      this.freeS[stage] = leftS;
+    }
+    return leftS;
+  }
+}
+
+type Launched = Pick<ReferenceFlight, 'prefills' | 'transient' | 'joining' | 'settle'>;
+
+/** An engine whose steps stay under way. */
+class PipelinedEngine extends ReferenceEngine {
+  protected override readonly pipelined = true;
+  protected readonly stages: ReferenceStages;
+
+  constructor(input: EngineInput, stages: ReferenceStages, part: number, parts: number) {
+    super(input, part, parts);
+    this.stages = stages;
+  }
+
+  protected override launch(
+    duration: number,
+    batch: StepBatch,
+    requests: readonly ReferenceRequest[],
+    { settle, ...launched }: Launched,
+  ): void {
+    for (const r of requests) r.flights += 1;
+    this.flights.push({
+      ...launched,
+      startS: this.clock,
+      endS: this.stages.enter(this.clock, duration, batch),
+      settle: () => {
+        for (const r of requests) r.flights -= 1;
+        settle();
+      },
+    });
+  }
+
+  land(): void {
+    const flight = this.flights.shift()!;
+    this.clock = Math.max(this.clock, flight.endS);
+    flight.settle();
+  }
+}
+
+/** v1: one scheduler; batches are put together until none is left or the pipeline is full, then the oldest is awaited. */
+class BatchQueueEngine extends PipelinedEngine {
+  override run(): ReferenceRun {
+    for (;;) {
+      this.takeArrivals();
+      if (this.flights.length < this.stages.freeS.length && this.step()) continue;
+      if (this.flights.length > 0) {
+        this.land();
+        continue;
+      }
+      if (this.reloading.length + this.leaving.length === 0 && this.untie()) continue;
+      const next = Math.min(
+        (this.closed === null ? this.requests[this.nextArrival]?.arrivalS : undefined) ?? Number.POSITIVE_INFINITY,
+        this.reloading[0]?.reloadEndS ?? Number.POSITIVE_INFINITY,
+        this.leaving[0]?.reloadEndS ?? Number.POSITIVE_INFINITY,
+      );
+      if (next === Number.POSITIVE_INFINITY) return this.outcome();
+      this.clock = Math.max(this.clock, next);
+    }
+  }
+}
+
+function batchQueueRun(input: EngineInput): ReferenceRun {
+  return new BatchQueueEngine(input, new ReferenceStages(input), 0, 1).run();
+}
+
+/** v0: one of several schedulers. */
+class VirtualEngine extends PipelinedEngine {
+  wakeS = 0;
+  arrivals: () => void = () => {};
+
+  protected override takeArrivals(): void {
+    this.arrivals();
+  }
+
+  inHand(): number {
+    const prefills = this.flights.reduce((sum, flight) => sum + flight.prefills.length, 0);
+    const outside = this.parked.length + this.reloading.length + this.leaving.length;
+    return this.waiting.length + this.running.length + outside + prefills;
+  }
+
+  nextS(): number {
+    if (this.flights.length > 0) return this.flights[0]!.endS;
+    return this.inHand() === 0 ? Number.POSITIVE_INFINITY : Math.max(this.wakeS, this.clock);
+  }
+
+  take(id: number, arrivalS: number): void {
+    const r = this.requests[id]!;
+    if (this.inHand() === 0) this.clock = Math.max(this.clock, arrivalS);
+    this.wakeS = Math.min(this.wakeS, arrivalS);
+    r.arrivalS = arrivalS;
+    if (r.input >= this.input.limits.maxModelLenTokens) this.refused += 1;
+    else this.waiting.push(r);
+  }
+
+  /** Puts a batch together, or finds out when to look again. */
+  act(nowS: number): void {
+    this.clock = nowS;
+    this.wakeS = 0;
+    if (this.step()) return;
+    const moving = [...this.reloading.slice(0, 1), ...this.leaving.slice(0, 1)].map((r) => r.reloadEndS);
+    if (moving.length === 0 && this.untie()) return;
+    this.wakeS = Math.min(Number.POSITIVE_INFINITY, ...moving);
+  }
+
+  answered(): number {
+    return this.refused + this.requests.filter((r) => !Number.isNaN(r.finishS)).length;
+  }
+
+  openArrivalS(id: number): number {
+    return this.closed === null ? (this.requests[id]?.arrivalS ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
+  }
+
+  users(): number {
+    return this.closed ?? 0;
+  }
+}
+
+function virtualEnginesRun(input: EngineInput): ReferenceRun {
+  const stages = new ReferenceStages(input);
+  const parts = input.parallelism.pipeline;
+  const engines = Array.from({ length: parts }, (_, part) => new VirtualEngine(input, stages, part, parts));
+  const first = engines[0]!;
+  const count = first.outcome().requests.length;
+  const home: VirtualEngine[] = [];
+  let nowS = 0;
+  const arrive = (arrivalS: number): void => {
+    const least = Math.min(...engines.map((engine) => engine.inHand()));
+    const engine = engines.find((other) => other.inHand() === least)!;
+    const id = home.length;
+    home.push(engine);
+    engine.take(id, arrivalS);
+  };
+  const answer = (): void => {
+    const answered = (): number => engines.reduce((sum, engine) => sum + engine.answered(), 0);
+    while (home.length < count && home.length - answered() < first.users()) arrive(nowS);
+  };
+  for (const engine of engines) engine.arrivals = answer;
+  answer();
+  for (;;) {
+    let engine = first;
+    for (const other of engines) if (other.nextS() < engine.nextS() - NS) engine = other;
+    const soonest = engine.nextS();
+    const arrivalS = first.openArrivalS(home.length);
+    if (soonest === Number.POSITIVE_INFINITY && arrivalS === Number.POSITIVE_INFINITY) break;
+    const lands = engine.flights.length > 0;
+    if (lands ? soonest > arrivalS + NS : soonest + NS >= arrivalS) {
+      arrive(arrivalS);
+      continue;
+    }
+    nowS = soonest;
+    if (lands) engine.land();
+    else engine.act(nowS);
+    answer();
+  }
+  const runs = engines.map((engine) => engine.outcome());
+  const sum = (of: (run: ReferenceRun) => number): number => runs.reduce((total, run) => total + of(run), 0);
+  return {
+    requests: first.outcome().requests.map((r, id) => home[id]?.outcome().requests[id] ?? r),
+    preemptions: sum((run) => run.preemptions),
+    refused: sum((run) => run.refused),
+    deviceToHostBytes: sum((run) => run.deviceToHostBytes),
+    hostToDeviceBytes: sum((run) => run.hostToDeviceBytes),
+  };
+}
