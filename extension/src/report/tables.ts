@@ -1,6 +1,6 @@
 /** The report's tables as rows of text: the page only lays them out. */
 import type { Distribution, Prediction } from '../../../server/src/forecast/types.ts';
-import { missShare, POLICY_NAMES, plainNumber } from '../../../server/src/language/words.ts';
+import { missShare, POLICY_NAMES, plainNumber, versusText } from '../../../server/src/language/words.ts';
 import { formatBytes, formatDurationMs, formatPercent } from '../../../server/src/plan/quantity.ts';
 import { PERCENTS, type PolicyReport, type ReportModel } from './model.ts';
 import { verdictText } from './wording.ts';
@@ -41,6 +41,7 @@ export function latencyTable({ policies }: ReportModel): Table {
   const metrics = [
     { name: 'Time to first token (TTFT)', of: (figures: Figures) => figures.ttftMs },
     { name: 'Time per output token (TPOT)', of: (figures: Figures) => figures.tpotMs },
+    { name: 'Between two tokens (ITL)', of: (figures: Figures) => figures.itlMs ?? null },
     { name: 'End to end', of: (figures: Figures) => figures.e2eMs },
   ];
   return {
@@ -63,6 +64,13 @@ interface Line {
   readonly of: (figures: Figures) => string;
 }
 
+/** Only where there are two. */
+const versusLine: Line = {
+  head: 'Change over ten further seeds',
+  help: 'The 95 % interval of the difference in that share, both policies given the same requests for each seed.',
+  of: ({ versus }) => (versus === undefined ? '–' : versusText(versus)),
+};
+
 const serviceLines: readonly Line[] = [
   { head: 'Verdict', of: (figures) => verdictText(figures).text },
   {
@@ -70,6 +78,7 @@ const serviceLines: readonly Line[] = [
     help: 'In brackets the 95 % interval over ten further seeds: how much depends on chance.',
     of: ({ violationRate }) => orNone(violationRate, missShare),
   },
+  versusLine,
   { head: 'Miss the TTFT SLO', of: ({ violationRate }) => orNone(violationRate, (rate) => formatPercent(rate.ttft)) },
   { head: 'Miss the TPOT SLO', of: ({ violationRate }) => orNone(violationRate, (rate) => formatPercent(rate.tpot)) },
   {
@@ -158,7 +167,7 @@ export function numbersTable({ policies }: ReportModel): Table {
     caption: 'All figures',
     columns: ['', ...policies.map(({ policy }) => POLICY_NAMES[policy])],
     groups: [
-      group('Service', serviceLines),
+      group('Service', policies.length > 1 ? serviceLines : serviceLines.filter((line) => line !== versusLine)),
       group('Memory', memoryLines),
       ...(offloads ? [group('Offload to the host', offloadLines)] : []),
       group('Where the figures come from', provenanceLines),

@@ -88,6 +88,18 @@ export function missShare(rate: NonNullable<Prediction['violationRate']>): strin
   return low === undefined || low === high ? share : `${share} (${low.replace(/ %$/, '')}–${high})`;
 }
 
+/** What the further seeds say of a comparison: "−79 to −71 points", or that they cannot tell. */
+export function versusText({ interval, distinguishable }: NonNullable<Prediction['versus']>): string {
+  if (!distinguishable) return 'not distinguishable';
+  const [low, high] = interval.map((bound) => points(bound));
+  return low === high ? `${low} points` : `${low} to ${high} points`;
+}
+
+function points(share: number): string {
+  const rounded = Math.round(share * 100);
+  return `${rounded < 0 ? '−' : '+'}${Math.abs(rounded)}`;
+}
+
 /** One line on a finished prediction: "vLLM · TTFT p99 26.5 s · 74 % (69–79 %) miss SLO · saturated". */
 export function headline(prediction: Prediction, assessment: Assessment | null): string {
   const parts: string[] = [POLICY_NAMES[prediction.policy]];

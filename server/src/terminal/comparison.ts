@@ -1,6 +1,6 @@
 /** Two policies side by side, over identical arrivals and lengths. */
 import type { Distribution, Prediction } from '../forecast/types.ts';
-import { POLICY_NAMES, plainNumber, VERDICT_WORDS } from '../language/words.ts';
+import { POLICY_NAMES, plainNumber, VERDICT_WORDS, versusText } from '../language/words.ts';
 import { formatDurationMs, formatPercent } from '../plan/quantity.ts';
 import { describeRequests, verdictStyle } from './figures.ts';
 import type { Layout } from './problems.ts';
@@ -54,7 +54,9 @@ function missRows(before: Prediction, after: Prediction): readonly Row[] {
     compared(name, before.violationRate?.[key], after.violationRate?.[key], formatPercent, percentagePoints),
   );
   const spread = [before, after].map((prediction) => formatInterval(prediction.violationRate?.interval ?? null));
-  return spread.every((text) => text === '') ? rows : [...rows, ['  10 more seeds', ...spread, '']];
+  return spread.every((text) => text === '')
+    ? rows
+    : [...rows, ['  10 more seeds', ...spread, after.versus ? versusText(after.versus) : '']];
 }
 
 /** The 95 % interval over ten further seeds, kept within what a share can be. */
