@@ -98,6 +98,7 @@ export function measurements(sizes: Sizes): readonly Measurement[] {
       engine(work, sizes.middle, sizes.runs, 1_000_000),
       engine(work, sizes.large, long, null),
     ]),
+    engine('w1-v1-cached', sizes.middle, sizes.runs, null),
     engine('figure1-layerkv-0.45', sizes.small, sizes.runs, null),
     engine('figure1-layerkv-0.45', sizes.middle, sizes.runs, 500_000),
     engine('figure1-layerkv-0.45', sizes.large, long, null),

@@ -6,11 +6,12 @@ import { FIGURE_ONE_SAMPLE } from '../paper/figureOne.ts';
 import { planOf, samplePlan, vary } from '../samples.ts';
 
 /** A plan with a name. `w1` is the work on which other simulators were measured on a machine of two cores. */
-export type WorkId = 'w1-v1' | 'w1-v0' | 'figure1-vllm' | 'figure1-layerkv-0.45' | 'figure1-layerkv-1';
+export type WorkId = 'w1-v1' | 'w1-v1-cached' | 'w1-v0' | 'figure1-vllm' | 'figure1-layerkv-0.45' | 'figure1-layerkv-1';
 
 /** What each is, for people. */
 export const WORK_TITLES: Readonly<Record<WorkId, string>> = {
   'w1-v1': 'W1, v1',
+  'w1-v1-cached': 'W1, v1 with prefix caching',
   'w1-v0': 'W1, v0',
   'figure1-vllm': 'figure 1, vLLM, 1/s (overload)',
   'figure1-layerkv-0.45': 'figure 1, LayerKV, 0.45/s (sustainable)',
@@ -22,15 +23,18 @@ export interface Work {
   readonly policy: Policy;
 }
 
-/** Llama-2-7B on an A100-80GB, Poisson 4/s, 1024 in, 256 out, up to 128 sequences; v1's budget 512 tokens, v0's 4096. */
-function w1Text(scheduler: 'v0' | 'v1'): string {
+/**
+ * Llama-2-7B on an A100-80GB, Poisson 4/s, 1024 in, 256 out, up to 128 sequences; v1's budget 512 tokens, v0's 4096. The
+ * peers that the targets come from have no prefix cache, so W1 runs without; v1 with it is a row of its own.
+ */
+function w1Text(scheduler: 'v0' | 'v1', prefixCaching: boolean): string {
   const [version, budget] = scheduler === 'v0' ? ['0.5.5', 4096] : ['0.10.0', 512];
   return `apiVersion: layerkv/v1
 kind: ServingPlan
 spec:
   model: {id: meta-llama/Llama-2-7b-hf, dtype: fp16}
   hardware: {gpu: A100 80GB SXM4}
-  engine: {version: "${version}", scheduler: ${scheduler}, maxModelLen: 4096, maxNumSeqs: 128, maxNumBatchedTokens: ${budget}}
+  engine: {version: "${version}", scheduler: ${scheduler}, maxModelLen: 4096, maxNumSeqs: 128, maxNumBatchedTokens: ${budget}, prefixCaching: ${prefixCaching}}
   workload:
     arrivals: {process: poisson, rate: 4}
     input: {tokens: 1024}
@@ -43,8 +47,11 @@ spec:
 export async function workOf(id: WorkId): Promise<Work> {
   switch (id) {
     case 'w1-v1':
-    case 'w1-v0':
-      return { plan: await planOf(w1Text(id === 'w1-v0' ? 'v0' : 'v1'), `${id}.layerkv.yaml`), policy: 'vllm' };
+    case 'w1-v1-cached':
+    case 'w1-v0': {
+      const text = w1Text(id === 'w1-v0' ? 'v0' : 'v1', id === 'w1-v1-cached');
+      return { plan: await planOf(text, `${id}.layerkv.yaml`), policy: 'vllm' };
+    }
     case 'figure1-vllm':
       return { plan: await samplePlan(FIGURE_ONE_SAMPLE), policy: 'vllm' };
     case 'figure1-layerkv-1':
