@@ -35,9 +35,19 @@ export async function openWorkbench({ executablePath, url, viewport = { width: 1
 
   /** Runs a command by its title in the palette. */
   const command = async (title) => {
-    await page.keyboard.press('F1');
     const input = page.locator('.quick-input-widget input.input');
-    await input.waitFor({ state: 'visible' });
+    // A key can be lost while the focus moves into or out of a webview: press again, as a user would.
+    for (let presses = 1; ; presses++) {
+      await page.keyboard.press('F1');
+      const opened = input.waitFor({ state: 'visible', timeout: presses < 5 ? 3_000 : PATIENCE_MS });
+      if (
+        await opened.then(
+          () => true,
+          (error) => (presses < 5 ? false : Promise.reject(error)),
+        )
+      )
+        break;
+    }
     await input.fill(`>${title}`);
     const row = page.locator('.quick-input-list .monaco-list-row').filter({ hasText: title }).first();
     await row.waitFor();
