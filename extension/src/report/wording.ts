@@ -4,7 +4,8 @@ import { POLICY_NAMES, VERDICT_WORDS } from '../../../server/src/language/words.
 import { formatDurationMs, formatPercent } from '../../../server/src/plan/quantity.ts';
 import type { PolicyReport, ReportModel } from './model.ts';
 
-type Figures = Omit<Prediction, 'perRequest'>;
+/** A prediction as the report has it. */
+export type Figures = Omit<Prediction, 'perRequest'>;
 
 /** A verdict in words, and how bad it is. */
 export function verdictText(prediction: Figures): { readonly text: string; readonly tone: 'good' | 'bad' | 'neutral' } {
