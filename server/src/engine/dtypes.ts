@@ -30,3 +30,11 @@ function nativePeak(gpu: GpuFacts, weights: WeightDtype, activations: 'bf16' | '
   if (weights === 'nvfp4' && activations === 'fp8') return gpu.fp4FlopsPerS;
   return 0;
 }
+
+/** What vLLM computes in by itself: the weights' narrow format where the GPU has arithmetic for it, else 16 bit. */
+export function nativeActivation(gpu: GpuFacts, weights: WeightDtype): 'bf16' | 'fp8' | 'int8' {
+  if (weights === 'fp8' && gpu.fp8FlopsPerS > 0) return 'fp8';
+  if (weights === 'int8' && gpu.int8OpsPerS > 0) return 'int8';
+  if (weights === 'nvfp4' && gpu.fp4FlopsPerS > 0) return 'fp8';
+  return 'bf16';
+}

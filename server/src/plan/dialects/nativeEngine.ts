@@ -1,6 +1,7 @@
 /** `spec.engine` of a plan: stated settings, and vLLM's own defaults of that version for the rest. */
 import { DEFAULT_VERSION, type EngineDefaults, engineDefaults } from '../../catalog/engineDefaults.ts';
-import type { GpuFacts, KvDtype, SchedulerKind, WeightDtype } from '../../engine/types.ts';
+import { nativeActivation } from '../../engine/dtypes.ts';
+import type { KvDtype, SchedulerKind, WeightDtype } from '../../engine/types.ts';
 import { entryOf, type YamlMap } from '../../text/tree.ts';
 import { byDefault, type Draft } from '../draft.ts';
 import { boolean, bytesIn, integerIn, numberIn, oneOf, type Parser, type Reader, text, tokensIn } from '../read.ts';
@@ -193,11 +194,4 @@ function activationDefault({ gpu, weightDtype }: EngineNeeds): Located<Activatio
   const activation = nativeActivation(gpu.value.facts, weightDtype.value);
   const why = activation === 'bf16' ? '16 bit' : `${weightDtype.value} weights on a GPU with that arithmetic`;
   return byDefault(activation, why);
-}
-
-function nativeActivation(gpu: GpuFacts, weights: WeightDtype): Activation {
-  if (weights === 'fp8' && gpu.fp8FlopsPerS > 0) return 'fp8';
-  if (weights === 'int8' && gpu.int8OpsPerS > 0) return 'int8';
-  if (weights === 'nvfp4' && gpu.fp4FlopsPerS > 0) return 'fp8';
-  return 'bf16';
 }

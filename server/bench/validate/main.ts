@@ -1,0 +1,61 @@
+/**
+ * Entry of `npm run validate -- FILE…`: predicts every published measurement of the files and tells how far off we are.
+ * `--json` prints the contract's JSON alone.
+ */
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { type ComparedRow, compareRow } from './predict.ts';
+import { report } from './report.ts';
+import type { ValidationRow } from './row.ts';
+import { GROUPINGS, groups, summarize } from './summary.ts';
+
+const { values: flags, positionals: files } = parseArgs({
+  options: { json: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
+
+if (files.length === 0) {
+  console.error('Name at least one file of measurements: npm run validate -- FILE.jsonl …');
+  process.exitCode = 3;
+} else {
+  try {
+    const rows = files.flatMap(readRows);
+    const compared = rows.map((row, index) => {
+      if (process.stderr.isTTY) process.stderr.write(`\r${index + 1}/${rows.length} `);
+      return compareRow(row);
+    });
+    if (process.stderr.isTTY) process.stderr.write('\r');
+    process.stdout.write(`${flags.json ? JSON.stringify(asJson(compared), null, 1) : report(compared)}\n`);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 3;
+  }
+}
+
+function readRows(file: string): readonly ValidationRow[] {
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .flatMap((line, index) => {
+      if (line.trim() === '') return [];
+      try {
+        return [JSON.parse(line) as ValidationRow];
+      } catch {
+        throw new Error(`${file}:${index + 1}: this line is no JSON`);
+      }
+    });
+}
+
+function asJson(rows: readonly ComparedRow[]): object {
+  const judged = rows.filter(({ quality }) => quality !== 'low');
+  return {
+    schema: 'layerkv/validation/v1',
+    rows,
+    summary: {
+      all: summarize(rows),
+      highAndMedium: summarize(judged),
+      ...Object.fromEntries(
+        GROUPINGS.map(({ by, key }) => [by, Object.fromEntries(groups(by === 'quality' ? rows : judged, key))]),
+      ),
+    },
+  };
+}

@@ -1,0 +1,133 @@
+/** Runs a published measurement and sets our figures beside the published ones, like with like. */
+import { latencies, meanOf, percentiles } from '../../src/engine/metrics.ts';
+import { simulate } from '../../src/engine/simulate.ts';
+import type { EngineInput } from '../../src/engine/types.ts';
+import { meanLength } from '../../src/engine/workload/lengths.ts';
+import { type PublishedTimes, rowInput, type ValidationRow } from './row.ts';
+
+/** Figures that are compared; null where not published. */
+export interface Figures {
+  readonly ttftMs: number | null;
+  readonly tpotMs: number | null;
+  readonly outputTokS: number | null;
+}
+
+/** One row of the report. `predicted` is null where the row cannot be run. */
+export interface ComparedRow {
+  readonly id: string;
+  readonly covered: boolean;
+  readonly reason: string | null;
+  readonly quality: string;
+  readonly source: string;
+  readonly gpu: string;
+  readonly model: string;
+  readonly load: string;
+  readonly saturated: boolean;
+  readonly measured: Figures;
+  readonly predicted: Figures | null;
+}
+
+/** Random arrivals and lengths are averaged over so many seeds; a closed loop or a burst averages by itself. */
+const SEEDS_OF_POISSON = 5;
+
+/** @param change what a study varies of the row's input. */
+export function compareRow(
+  row: ValidationRow,
+  change: (input: EngineInput) => EngineInput = (same) => same,
+): ComparedRow {
+  const built = rowInput(row);
+  const base = {
+    id: row.id,
+    quality: row.quality,
+    source: row.source,
+    gpu: row.gpu,
+    model: row.model,
+    load: row.load.kind,
+    saturated: isSaturatedRow(row),
+    measured: publishedFigures(row),
+  };
+  if (!built.ok) return { ...base, covered: false, reason: built.reason, predicted: null };
+  const predicted = predict(row, change(built.input));
+  if (typeof predicted === 'string') return { ...base, covered: false, reason: predicted, predicted: null };
+  return { ...base, covered: true, reason: null, predicted };
+}
+
+function predict(row: ValidationRow, input: EngineInput): Figures | string {
+  const seeds = row.load.kind === 'poisson' ? SEEDS_OF_POISSON : 1;
+  const runs: Figures[] = [];
+  for (let seed = 1; seed <= seeds; seed++) {
+    const run = simulate({ ...input, workload: { ...input.workload, seed } });
+    const { records, makespanS } = run;
+    if (records.finished < records.count) return `${records.refused} of ${records.count} requests are refused`;
+    const times = latencies(records);
+    const ttft = percentiles(times.ttftS, 1000);
+    const tpot = percentiles(times.tpotS, 1000);
+    if (ttft === null || tpot === null) return 'no request finished';
+    const tokens = records.outputTokens.reduce((sum, each) => sum + each, 0);
+    runs.push({
+      ttftMs: likeTtft(row.measured.ttftMs) === 'mean' ? ttft.mean : ttft.p50,
+      tpotMs: likeTpot(row.measured.tpotMs) === 'mean' ? tpot.mean : tpot.p50,
+      outputTokS: makespanS > 0 ? tokens / makespanS : 0,
+    });
+  }
+  const average = (figure: keyof Figures): number => meanOf(Float64Array.from(runs, (run) => run[figure] ?? 0));
+  const published = publishedFigures(row);
+  return {
+    ttftMs: published.ttftMs === null ? null : average('ttftMs'),
+    tpotMs: published.tpotMs === null ? null : average('tpotMs'),
+    outputTokS: published.outputTokS === null ? null : average('outputTokS'),
+  };
+}
+
+/** The mean if published, else p50, else the figure of which the kind is not said. */
+function publishedTime(times: PublishedTimes | undefined): number | null {
+  return times?.mean ?? times?.p50 ?? times?.unspecified ?? null;
+}
+
+/** A TTFT of unsaid kind is compared with our median, which one slow start does not move. */
+function likeTtft(times: PublishedTimes | undefined): 'mean' | 'p50' {
+  return times?.mean === undefined ? 'p50' : 'mean';
+}
+
+/** A TPOT of unsaid kind is compared with our mean. */
+function likeTpot(times: PublishedTimes | undefined): 'mean' | 'p50' {
+  return times?.mean === undefined && times?.p50 !== undefined ? 'p50' : 'mean';
+}
+
+export function publishedFigures(row: ValidationRow): Figures {
+  const { ttftMs, tpotMs, outputTokS, reqS } = row.measured;
+  const derived = reqS === undefined ? null : reqS * meanOutput(row);
+  return {
+    ttftMs: publishedTime(ttftMs),
+    tpotMs: publishedTime(tpotMs),
+    outputTokS: outputTokS ?? derived,
+  };
+}
+
+/**
+ * By the published data alone: every burst; Poisson that completes less than 0.7 of its rate; closed loops that spend
+ * more than a quarter of a request's time on its first token; traces with a mean TTFT above 2 s.
+ */
+export function isSaturatedRow(row: ValidationRow): boolean {
+  const { load, measured } = row;
+  const ttftMs = publishedTime(measured.ttftMs) ?? 0;
+  const tpotMs = publishedTime(measured.tpotMs);
+  switch (load.kind) {
+    case 'burst':
+      return true;
+    case 'poisson':
+      return measured.reqS !== undefined && measured.reqS < 0.7 * (load.rate ?? 0);
+    case 'closed':
+      return tpotMs !== null && ttftMs > 0.25 * (ttftMs + tpotMs * (meanOutput(row) - 1));
+    case 'trace':
+      return ttftMs > 2000;
+    default:
+      return false;
+  }
+}
+
+function meanOutput({ output }: ValidationRow): number {
+  if (output.kind === 'uniform' && output.min !== undefined && output.max !== undefined)
+    return meanLength({ kind: 'uniform', min: output.min, max: output.max });
+  return output.tokens ?? 1;
+}

@@ -1,0 +1,80 @@
+/** The load of a published measurement as a workload of the engine. */
+import type { ArrivalProcess, LengthDistribution, WorkloadSpec } from '../../src/engine/types.ts';
+import type { RowLengths, ValidationRow } from './row.ts';
+
+/** Spread of lengths of which only the mean is known: chat data sets have about this (ShareGPT: 0.9 to 1.1). */
+const SIGMA_WHERE_UNKNOWN = 1;
+/** Closed loops of unpublished length: as many requests a user as the public sweeps send. */
+const REQUESTS_PER_USER = 10;
+
+/** @returns the workload, or why there is none. */
+export function rowWorkload(row: ValidationRow): WorkloadSpec | string {
+  if (row.requests !== undefined) return trace(row.requests);
+  const arrivals = arrivalsOf(row);
+  if (typeof arrivals === 'string') return arrivals;
+  const input = lengths(row.input);
+  const output = lengths(row.output);
+  if (input === null || output === null) return 'lengths of the requests are not published';
+  const users = arrivals.kind === 'closed' ? arrivals.concurrency : 1;
+  const requests = row.load.numRequests ?? REQUESTS_PER_USER * users;
+  return { source: { kind: 'synthetic', arrivals, input, output }, requests, seed: 1 };
+}
+
+function arrivalsOf({ load }: ValidationRow): ArrivalProcess | string {
+  switch (load.kind) {
+    case 'closed':
+      return load.concurrency === undefined
+        ? 'the number of users is not published'
+        : { kind: 'closed', concurrency: load.concurrency };
+    case 'poisson':
+      return load.rate === undefined ? 'the rate is not published' : { kind: 'poisson', ratePerS: load.rate };
+    case 'burst':
+      return { kind: 'burst' };
+    case 'serial':
+      return { kind: 'serial' };
+    default:
+      return `a load of kind ${load.kind} is not known`;
+  }
+}
+
+function lengths({ kind, tokens, min, max, ...rest }: RowLengths): LengthDistribution | null {
+  if (kind === 'uniform' && min !== undefined && max !== undefined) return { kind, min, max };
+  if (tokens === undefined) return null;
+  if (kind === 'fixed') return { kind, tokens };
+  const { p25, p50, p75, p90, p99 } = rest;
+  const stated = [
+    [0.25, p25],
+    [0.5, p50],
+    [0.75, p75],
+    [0.9, p90],
+    [0.99, p99],
+    [1, max],
+  ] as const;
+  const points = stated.flatMap(([p, value]) => (value === undefined ? [] : [[p, value] as const]));
+  if (points.length > 0 && (max ?? Number.POSITIVE_INFINITY) > tokens)
+    return { kind: 'percentiles', points, mean: tokens };
+  // A mean at or above the cap: generated to the cap.
+  if (max !== undefined) return { kind: 'fixed', tokens };
+  return {
+    kind: 'lognormal',
+    median: tokens / Math.exp(SIGMA_WHERE_UNKNOWN ** 2 / 2),
+    sigma: SIGMA_WHERE_UNKNOWN,
+  };
+}
+
+function trace(requests: NonNullable<ValidationRow['requests']>): WorkloadSpec {
+  const sorted = requests.toSorted(([a = 0], [b = 0]) => a - b);
+  const column = (index: number): number[] => sorted.map((request) => request[index] ?? 0);
+  return {
+    source: {
+      kind: 'trace',
+      trace: {
+        arrivalS: Float64Array.from(column(0)),
+        inputTokens: Int32Array.from(column(1)),
+        outputTokens: Int32Array.from(column(2)),
+      },
+    },
+    requests: requests.length,
+    seed: 1,
+  };
+}
