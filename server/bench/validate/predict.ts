@@ -65,8 +65,8 @@ function predict(row: ValidationRow, input: EngineInput): Figures | string {
     if (ttft === null || tpot === null) return 'no request finished';
     const tokens = records.outputTokens.reduce((sum, each) => sum + each, 0);
     runs.push({
-      ttftMs: likeTtft(row.measured.ttftMs) === 'mean' ? ttft.mean : ttft.p50,
-      tpotMs: likeTpot(row.measured.tpotMs) === 'mean' ? tpot.mean : tpot.p50,
+      ttftMs: likeKind(row.measured.ttftMs) === 'mean' ? ttft.mean : ttft.p50,
+      tpotMs: likeKind(row.measured.tpotMs) === 'mean' ? tpot.mean : tpot.p50,
       outputTokS: makespanS > 0 ? tokens / makespanS : 0,
     });
   }
@@ -84,13 +84,8 @@ function publishedTime(times: PublishedTimes | undefined): number | null {
   return times?.mean ?? times?.p50 ?? times?.unspecified ?? null;
 }
 
-/** A TTFT of unsaid kind is compared with our median, which one slow start does not move. */
-function likeTtft(times: PublishedTimes | undefined): 'mean' | 'p50' {
-  return times?.mean === undefined ? 'p50' : 'mean';
-}
-
-/** A TPOT of unsaid kind is compared with our mean. */
-function likeTpot(times: PublishedTimes | undefined): 'mean' | 'p50' {
+/** A figure of unsaid kind is compared with our mean (docs/accuracy.md says why for TTFT). */
+function likeKind(times: PublishedTimes | undefined): 'mean' | 'p50' {
   return times?.mean === undefined && times?.p50 !== undefined ? 'p50' : 'mean';
 }
 

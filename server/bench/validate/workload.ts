@@ -12,8 +12,9 @@ export function rowWorkload(row: ValidationRow): WorkloadSpec | string {
   if (row.requests !== undefined) return trace(row.requests);
   const arrivals = arrivalsOf(row);
   if (typeof arrivals === 'string') return arrivals;
-  const input = lengths(row.input);
   const output = lengths(row.output);
+  const room = row.maxModelLen === undefined ? null : row.maxModelLen - (row.output.max ?? row.output.tokens ?? 0);
+  const input = lengths(room === null ? row.input : { max: Math.floor(room), ...row.input });
   if (input === null || output === null) return 'lengths of the requests are not published';
   const users = arrivals.kind === 'closed' ? arrivals.concurrency : 1;
   const requests = row.load.numRequests ?? REQUESTS_PER_USER * users;

@@ -1,5 +1,6 @@
 /** GPUs of the catalogue (`gpus.json`, one row a board, source in the row), by any usual spelling of their name. */
 import type { CatalogGpu } from '../plan/types.ts';
+import kernelTable from '../engine/cost/kernelTable.json';
 import data from './gpus.json';
 import { effectiveHostLinkGBs } from './hostLink.ts';
 import { compact, similarNames } from './names.ts';
@@ -37,6 +38,9 @@ export interface GpuRow {
  * AMD's all but a hundredth of a percent (MI300X 196592 of 196608).
  */
 const UNLISTED_SHARE = { NVIDIA: 0.005, AMD: 0.0001 } as const;
+
+/** GPUs whose kernels were timed (`npm run fit`); an inline object that changes a board's numbers is no longer one of them. */
+const MEASURED: ReadonlySet<string> = new Set(Object.values(kernelTable.families).flatMap(({ gpus }) => gpus));
 
 const ROWS = data.gpus as readonly GpuRow[];
 const GPUS: readonly CatalogGpu[] = ROWS.map(toGpu);
@@ -123,6 +127,7 @@ function toGpu(row: GpuRow): CatalogGpu {
       nvlinkBytesPerS: (row.nvlinkGBs / 2) * 1e9,
       hostLinkBytesPerS: effectiveHostLinkGBs(row.gpu, row.pcieGen, row.pcieLanes ?? 16) * 1e9,
       computeCapability: row.computeCapability,
+      kernels: { family: kernelFamily(row), measured: MEASURED.has(row.gpu) },
     },
     linkTopology: row.linkTopology,
     pcieGen: row.pcieGen,
@@ -140,6 +145,31 @@ function memoryBytes(row: GpuRow): number {
 function memoryKind(row: GpuRow): 'hbm' | 'gddr' {
   if (row.memoryType !== undefined) return /^GDDR/i.test(row.memoryType) ? 'gddr' : 'hbm';
   return row.memoryBandwidthGBs >= 1500 ? 'hbm' : 'gddr';
+}
+
+/**
+ * Architecture by compute capability. GDDR boards with error correction on (the driver lists less than the board has)
+ * stream a smaller share of their datasheet bandwidth than those without: L40S 0.75, RTX 4090 0.90.
+ */
+function kernelFamily(row: GpuRow): string {
+  const gddr = memoryKind(row) === 'gddr';
+  const corrected = gddr && memoryBytes(row) < row.memoryGB * 2 ** 30 * 0.985;
+  switch (true) {
+    case row.computeCapability.startsWith('10.'):
+      return 'blackwell';
+    case row.computeCapability.startsWith('12.'):
+      return 'blackwellGddr';
+    case row.computeCapability === '9.0':
+      return 'hopper';
+    case row.computeCapability === '8.9':
+      return corrected ? 'adaEcc' : 'ada';
+    case row.computeCapability === '8.0':
+      return 'ampere';
+    case row.computeCapability.startsWith('8.'):
+      return corrected ? 'ampereGddrEcc' : 'ampereGddr';
+    default:
+      return 'other';
+  }
 }
 
 const TOPOLOGIES = ['nvswitch', 'bridge', 'full-mesh', 'pcie'] as const;

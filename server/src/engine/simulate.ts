@@ -1,6 +1,6 @@
 /** One run of one policy: requests go in, what happened to each comes out. Pure and deterministic. */
 import { linearCost } from './cost/linear.ts';
-import { rooflineCost } from './cost/roofline.ts';
+import { stepCost } from './cost/stepCost.ts';
 import { Pipeline } from './cost/stages.ts';
 import type { CostModel } from './cost/types.ts';
 import { HostTier } from './kv/hostTier.ts';
@@ -73,7 +73,7 @@ export function simulate(input: EngineInput, options: SimulateOptions = {}): Run
 
 /** The law that the input asks for. */
 export function costModel(input: EngineInput): CostModel {
-  if (input.cost.kind === 'roofline') return rooflineCost(input);
+  if (input.cost.kind === 'roofline') return stepCost(input);
   return linearCost(input.cost.linear, input.model.layers, input.parallelism.pipeline);
 }
 

@@ -74,6 +74,8 @@ export interface GpuFacts {
   readonly hostLinkBytesPerS: number;
   /** '8.9'; AMD GPUs carry 'gfx942' and the like. */
   readonly computeCapability: string;
+  /** Whose kernel measurements stand for this GPU, and whether they are its own. Absent: none's. */
+  readonly kernels?: { readonly family: string; readonly measured: boolean };
 }
 
 /** Ranks of one replica; GPUs = tensor × pipeline × data. */
@@ -216,6 +218,8 @@ export interface EngineInput {
   readonly numGpuBlocks: number | null;
   readonly enforceEager: boolean;
   readonly asyncScheduling: boolean;
+  /** How requests come in: over HTTP (absent), or handed to the engine by the program that measures it. */
+  readonly harness?: 'http' | 'inProcess';
   /** v1 finds KV of equal prompt beginnings again (vLLM: enable_prefix_caching). Absent: false. */
   readonly prefixCaching?: boolean;
   /** Host memory behind the prefix cache, bytes per replica, summed over ranks (OffloadingConnector). Absent: none. */

@@ -50,7 +50,7 @@ export interface CostModel {
   readonly collectives: CollectiveLaw | null;
   /** How a step splits over the stages of a pipeline; null without one. */
   readonly stages: StageLaw | null;
-  readonly provenance: 'roofline' | 'linear';
+  readonly provenance: 'fitted' | 'roofline' | 'linear';
 }
 
 export function emptyBatch(): StepBatch {

@@ -1,0 +1,120 @@
+/** Which coefficients a GPU's kernels have: those measured on its family, and what stands in where nothing was. */
+import type { GpuFacts } from '../types.ts';
+import type {
+  AllReduceCoefficients,
+  DecodeAttentionCoefficients,
+  ElementwiseCoefficients,
+  ExpertCoefficients,
+  PrefillAttentionCoefficients,
+  ProductCoefficients,
+} from './kernels.ts';
+import table from './kernelTable.json';
+
+/** How weights are stored and multiplied. `weightOnly`: unpacked to 16 bit on the way into a 16-bit product. */
+export type ProductFormat = 'bf16' | 'fp8' | 'fp8Block' | 'int8' | 'nvfp4' | 'weightOnly';
+
+/** The laws of one GPU. */
+export interface Kernels {
+  /** Whether this very family was measured; otherwise shares of its peaks are guessed. */
+  readonly measured: boolean;
+  product(format: ProductFormat): ProductCoefficients;
+  experts(format: ProductFormat): ExpertCoefficients;
+  readonly prefillAttention: PrefillAttentionCoefficients;
+  readonly decodeAttention: DecodeAttentionCoefficients;
+  readonly decodeAttentionFp8: DecodeAttentionCoefficients;
+  readonly elementwise: ElementwiseCoefficients;
+  readonly nvlink: AllReduceCoefficients;
+  readonly pcie: AllReduceCoefficients;
+}
+
+/** As `kernelTable.json` holds it. */
+interface FamilyRow {
+  readonly products: Partial<Record<ProductFormat, ProductCoefficients>>;
+  readonly experts: Partial<Record<ProductFormat, ExpertCoefficients>>;
+  readonly prefillAttention: PrefillAttentionCoefficients | null;
+  readonly decodeAttention: DecodeAttentionCoefficients | null;
+  readonly decodeAttentionFp8: DecodeAttentionCoefficients | null;
+  readonly elementwise: ElementwiseCoefficients | null;
+  readonly nvlink: AllReduceCoefficients | null;
+  readonly pcie: AllReduceCoefficients | null;
+}
+
+type FamilyName = keyof typeof table.families;
+const FAMILIES = table.families as unknown as Readonly<Record<FamilyName, FamilyRow>>;
+
+/**
+ * Families that a GPU's own lacks a measurement in, in the order they are asked. The last is any GPU: shares of peak in
+ * the middle of those measured.
+ */
+const NEAREST: Readonly<Record<string, readonly FamilyName[]>> = {
+  ampere: ['ampere', 'hopper', 'blackwellGddr'],
+  hopper: ['hopper', 'blackwellGddr'],
+  blackwell: ['blackwell', 'hopper', 'blackwellGddr'],
+  adaEcc: ['adaEcc', 'blackwellGddr', 'hopper'],
+  ada: ['ada', 'adaEcc', 'blackwellGddr', 'hopper'],
+  blackwellGddr: ['blackwellGddr', 'hopper'],
+  ampereGddr: ['ada', 'adaEcc', 'ampere', 'blackwellGddr', 'hopper'],
+  ampereGddrEcc: ['adaEcc', 'ampere', 'blackwellGddr', 'hopper'],
+  other: ['ampere', 'hopper', 'blackwellGddr'],
+};
+
+/**
+ * Weight-only products run their arithmetic below the 16-bit product's rate: weights are unpacked in between, and from
+ * Hopper on without the tensor cores' asynchronous instructions (Marlin: github.com/IST-DASLab/marlin).
+ */
+const UNPACKED_FLOPS = { asynchronous: 0.6, plain: 0.85 } as const;
+
+/** @returns the laws for a GPU's kernels. */
+export function kernelsOf(gpu: GpuFacts): Kernels {
+  const family = familyOf(gpu);
+  const rows = (NEAREST[family] ?? NEAREST['other'] ?? []).map((name) => FAMILIES[name]);
+  const first = <T>(pick: (row: FamilyRow) => T | null | undefined, what: string): T => {
+    for (const row of rows) {
+      const found = pick(row);
+      if (found !== null && found !== undefined) return found;
+    }
+    throw new Error(`no GPU family has coefficients for ${what}`);
+  };
+  const hopper = FAMILIES.hopper;
+  const blackwellGddr = FAMILIES.blackwellGddr;
+  const unpacked = /^(?:9|1[0-9])\./.test(gpu.computeCapability) ? UNPACKED_FLOPS.asynchronous : UNPACKED_FLOPS.plain;
+  const own = <C extends ProductCoefficients>(
+    pick: (row: FamilyRow) => Partial<Record<ProductFormat, C>>,
+    format: ProductFormat,
+  ): C => {
+    const bf16 = (): C => first((row) => pick(row).bf16, 'products');
+    if (format === 'weightOnly') return { ...bf16(), flopsShare: bf16().flopsShare * unpacked };
+    if (format === 'int8') return own(pick, 'fp8');
+    return pick(rows[0] ?? hopper)[format] ?? (format === 'bf16' ? bf16() : likeHopper(pick, format, bf16()));
+  };
+  /** A format that the family was not measured in: its own 16-bit shares, moved as Hopper's are. */
+  const likeHopper = <C extends ProductCoefficients>(
+    pick: (row: FamilyRow) => Partial<Record<ProductFormat, C>>,
+    format: ProductFormat,
+    bf16: C,
+  ): C => {
+    const from = pick(hopper)[format] ?? pick(blackwellGddr)[format];
+    const base = pick(hopper).bf16;
+    if (from === undefined || base === undefined) return bf16;
+    return {
+      ...from,
+      flopsShare: Math.min(1, (from.flopsShare / base.flopsShare) * bf16.flopsShare),
+      streamShare: Math.min(1, (from.streamShare / base.streamShare) * bf16.streamShare),
+    };
+  };
+  return {
+    measured: gpu.kernels?.measured ?? false,
+    product: (format) => own((row) => row.products, format),
+    experts: (format) => own((row) => row.experts, format),
+    prefillAttention: first((row) => row.prefillAttention, 'prefill attention'),
+    decodeAttention: first((row) => row.decodeAttention, 'decode attention'),
+    decodeAttentionFp8: first((row) => row.decodeAttentionFp8, 'decode attention over fp8'),
+    elementwise: first((row) => row.elementwise, 'elementwise'),
+    nvlink: first((row) => row.nvlink, 'all-reduce over NVLink'),
+    pcie: first((row) => row.pcie, 'all-reduce over PCIe'),
+  };
+}
+
+function familyOf(gpu: GpuFacts): string {
+  return gpu.kernels?.family ?? 'other';
+}

@@ -1,0 +1,193 @@
+/**
+ * Step time from the kernels that a step runs: matrix products, routed experts, attention, data movers and all-reduces,
+ * each by its law over shape, GPU facts and batch (`kernels.ts`), plus what the CPU adds. At a fixed number of sequences
+ * a decode step is affine in the sum of contexts, which lets the engine add up runs of steps in closed form.
+ */
+import { matmulPeakFlopsPerS, WEIGHT_BYTES } from '../dtypes.ts';
+import type { EngineInput, WeightDtype } from '../types.ts';
+import { attentionLaw } from './attention.ts';
+import { type HostLaw, hostLaw } from './host.ts';
+import { type Kernels, kernelsOf, type ProductFormat } from './kernelFamily.ts';
+import { allReduceS, elementwiseS, expertsS, productS } from './kernels.ts';
+import { productFormat, projections } from './projections.ts';
+import { stageLaw } from './stages.ts';
+import type { CostModel, DecodeLaw, StepBatch } from './types.ts';
+
+export type StepCostInput = Pick<
+  EngineInput,
+  | 'model'
+  | 'weightDtype'
+  | 'kvDtype'
+  | 'activationDtype'
+  | 'gpu'
+  | 'parallelism'
+  | 'interconnect'
+  | 'scheduler'
+  | 'enforceEager'
+  | 'asyncScheduling'
+  | 'harness'
+>;
+
+type TokenLaw = (tokens: number) => number;
+
+/** Time laws of one data-parallel rank of a replica. All ranks of a tensor group move together. */
+export function stepCost(input: StepCostInput): CostModel {
+  const kernels = kernelsOf(input.gpu);
+  const layersS = remembered(
+    sumOf([projectionLaw(input, kernels), expertLaw(input, kernels), moverLaw(input, kernels)]),
+  );
+  const collectiveS = remembered(collectiveLaw(input, kernels));
+  const headS = remembered(headLaw(input, kernels));
+  const attention = attentionLaw(input, kernels);
+  const host = hostLaw(input);
+  const stages = input.parallelism.pipeline;
+  const windowTokens = input.model.slidingWindow?.tokens ?? Number.POSITIVE_INFINITY;
+  const tokenWorkS = (tokens: number, sampled: number): number =>
+    layersS(tokens) + collectiveS(tokens) + headS(sampled);
+
+  return {
+    provenance: kernels.measured ? 'fitted' : 'roofline',
+    collectives: input.parallelism.tensor > 1 ? { perStep: 2 * input.model.layers, secondsS: collectiveS } : null,
+    stages: stages > 1 ? stageLaw(input.model.layers, stages, (seqs) => host.betweenS(seqs), headS) : null,
+    windowTokens,
+    stepS(batch: StepBatch): number {
+      const { decodeSeqs, prefillTokens } = batch;
+      const tokens = decodeSeqs + prefillTokens;
+      const decodeS =
+        decodeSeqs === 0
+          ? 0
+          : attention.decodeBaseS(decodeSeqs) +
+            attention.decodeGlobalS(decodeSeqs) * batch.decodeContextTokens +
+            attention.decodeWindowS(decodeSeqs) * batch.decodeWindowTokens;
+      const gpuS = tokenWorkS(tokens, batch.sampledSeqs) + decodeS + attention.prefillS(batch);
+      const seqs = decodeSeqs + batch.prefillSeqs;
+      return Math.max(gpuS, host.launchS(tokens, prefillTokens === 0)) + stages * host.betweenS(seqs);
+    },
+    decodeLaw(seqs: number): DecodeLaw {
+      const baseS = tokenWorkS(seqs, seqs) + attention.decodeBaseS(seqs);
+      return {
+        baseS: Math.max(baseS, host.launchS(seqs, true)) + stages * host.betweenS(seqs),
+        perContextTokenS: attention.decodeGlobalS(seqs),
+        perWindowTokenS: attention.decodeWindowS(seqs),
+      };
+    },
+  };
+}
+
+/** Token counts that recur in steps; above, laws are worked out each time. */
+const REMEMBERED = 16_385;
+
+/** A law that works out each count once. */
+function remembered(law: TokenLaw): TokenLaw {
+  const known = new Float64Array(REMEMBERED).fill(Number.NaN);
+  return (tokens) => {
+    if (tokens >= REMEMBERED) return law(tokens);
+    const before = known[tokens]!;
+    if (before === before) return before;
+    const seconds = tokens > 0 ? law(tokens) : 0;
+    known[tokens] = seconds;
+    return seconds;
+  };
+}
+
+function sumOf(laws: readonly TokenLaw[]): TokenLaw {
+  return (tokens) => laws.reduce((sum, law) => sum + law(tokens), 0);
+}
+
+/** Projections, dense feed-forward, shared experts and routers of all layers. */
+function projectionLaw(input: StepCostInput, kernels: Kernels): TokenLaw {
+  const { model, gpu, parallelism } = input;
+  const format = productFormat(model, gpu, input.weightDtype, input.activationDtype);
+  const parts = projections(model, parallelism.tensor).map((part) => ({
+    ...part,
+    ...weightsAs(input, kernels, part.quantised ? format : 'bf16'),
+  }));
+  return (tokens) =>
+    parts.reduce(
+      (sum, { law, n, k, count, bytes, peak }) =>
+        sum + count * productS(law, tokens, n, k, bytes, peak, gpu.memoryBandwidthBytesPerS),
+      0,
+    );
+}
+
+function weightsAs(input: StepCostInput, kernels: Kernels, format: ProductFormat) {
+  const dtype: WeightDtype = format === 'bf16' ? 'bf16' : input.weightDtype;
+  return {
+    law: kernels.product(format),
+    bytes: WEIGHT_BYTES[dtype],
+    peak: matmulPeakFlopsPerS(input.gpu, dtype, format === 'weightOnly' ? 'bf16' : input.activationDtype),
+  };
+}
+
+/** Routed experts: tensor ranks slice every expert; expert ranks hold whole ones and see all data-parallel ranks' tokens. */
+function expertLaw(input: StepCostInput, kernels: Kernels): TokenLaw {
+  const { model, gpu, parallelism, weightDtype } = input;
+  if (model.moe === undefined) return () => 0;
+  const { experts, topK, expertFfn, firstDenseLayers, moeEvery } = model.moe;
+  const format = productFormat(model, gpu, weightDtype, input.activationDtype);
+  const expertRanks = parallelism.expert > 1 ? parallelism.expert : 1;
+  const shape = {
+    hiddenSize: model.hiddenSize,
+    width: expertRanks > 1 ? expertFfn : expertFfn / parallelism.tensor,
+    experts,
+    topK,
+    expertRanks,
+  };
+  const law = kernels.experts(format);
+  const count = Math.floor((model.layers - firstDenseLayers) / moeEvery);
+  const seen = expertRanks > 1 ? parallelism.data : 1;
+  const peak = matmulPeakFlopsPerS(gpu, weightDtype, format === 'weightOnly' ? 'bf16' : input.activationDtype);
+  return (tokens) =>
+    count * expertsS(law, tokens * seen, shape, WEIGHT_BYTES[weightDtype], peak, gpu.memoryBandwidthBytesPerS);
+}
+
+/** Two norms, rotary embedding, KV write and activation of each layer; the router's choice where there are experts. */
+function moverLaw(input: StepCostInput, kernels: Kernels): TokenLaw {
+  const { model, gpu, parallelism } = input;
+  const { tensor } = parallelism;
+  const heads = ((model.queryHeads + 2 * model.kvHeads) * model.headDim) / tensor;
+  const width = model.moe === undefined ? model.ffnSize / tensor : 0;
+  const bytesPerToken = [model.hiddenSize * 8, model.hiddenSize * 8, heads * 4, heads * 2, width * 6];
+  const kernelsPerLayer = bytesPerToken.length;
+  const bytes = bytesPerToken.reduce((sum, each) => sum + each, 0) / kernelsPerLayer;
+  const count = model.layers * kernelsPerLayer;
+  return (tokens) => count * elementwiseS(kernels.elementwise, bytes * tokens, gpu.memoryBandwidthBytesPerS);
+}
+
+/** The output head over the rows that are sampled, and the sampler over their logits. */
+function headLaw(input: StepCostInput, kernels: Kernels): TokenLaw {
+  const { model, gpu, parallelism } = input;
+  const law = kernels.product('bf16');
+  const n = model.vocabSize / parallelism.tensor;
+  const bytesPerS = gpu.memoryBandwidthBytesPerS;
+  // Logits in 32 bit, written and read by softmax and argmax: about four passes.
+  const samplerBytes = model.vocabSize * 4 * 4;
+  return (rows) =>
+    productS(law, rows, n, model.hiddenSize, 2, gpu.bf16FlopsPerS, bytesPerS) +
+    SAMPLER_LAUNCHES * kernels.elementwise.launchS +
+    (samplerBytes * rows) / bytesPerS;
+}
+
+/** Kernels of one sampling: temperature, softmax, argmax and copies (layer profiles: 12 to 25 µs at one row). */
+const SAMPLER_LAUNCHES = 8;
+
+/** Two all-reduces a layer over the tensor-parallel group, and the hand-over between pipeline stages. */
+function collectiveLaw(input: StepCostInput, kernels: Kernels): TokenLaw {
+  const { model, gpu, parallelism } = input;
+  const ranks = parallelism.tensor;
+  const hops = parallelism.pipeline - 1;
+  if (ranks === 1 && hops === 0) return () => 0;
+  const nvlink = input.interconnect === 'nvlink' && gpu.nvlinkBytesPerS > 0;
+  const law = nvlink ? kernels.nvlink : kernels.pcie;
+  const linkBytesPerS = nvlink ? gpu.nvlinkBytesPerS : gpu.hostLinkBytesPerS;
+  const bytesPerToken = model.hiddenSize * 2;
+  const reduces = ranks > 1 ? 2 * model.layers : 0;
+  return (tokens) =>
+    reduces * allReduceS(law, ranks, bytesPerToken * tokens, linkBytesPerS) +
+    hops * (law.latencyS[0] + (bytesPerToken * tokens) / (linkBytesPerS * law.busShare[0]));
+}
+
+/** The host's part alone, for calibration. */
+export function stepHost(input: StepCostInput): HostLaw {
+  return hostLaw(input);
+}
