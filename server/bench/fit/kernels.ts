@@ -160,18 +160,40 @@ export function fitDecodeAttention(folder: string, { gpus }: Family, kvDtype: 'b
   );
 }
 
-export function fitElementwise(folder: string, { gpus }: Family): Fitted | null {
-  const samples = readCsv(folder, 'layer-profiles.csv').flatMap((row) => {
+/**
+ * Layer profiles where there are some; else the large batches of Vidur's operation times, with the profiles' fixed time
+ * (Vidur's small batches measure its own launches).
+ */
+export function fitElementwise(folder: string, { gpus }: Family, vidurName: string | null): Fitted | null {
+  const profiled = readCsv(folder, 'layer-profiles.csv').flatMap((row) => {
     const gpu = row.text('gpu');
     const bytes = elementwiseBytes(row.text('op'), row.text('model'), Number(row.text('tp')), row.number('tokens'));
     return gpus.includes(gpu) && bytes !== null ? [{ ...sampleOf(gpu, row.number('timeUs') * 1e-6), bytes }] : [];
   });
+  const samples = profiled.length > 0 || vidurName === null ? profiled : vidurMovers(folder, vidurName, gpus[0] ?? '');
   if (samples.length === 0) return null;
+  const launchS = profiled.length > 0 ? LAUNCH : { start: 2.4e-6, least: 2.39e-6, most: 2.41e-6 };
   return rounded(
-    fitLaw(samples, { launchS: LAUNCH, streamShare: { ...SHARE, most: 8 } }, (s, law) =>
+    fitLaw(samples, { launchS, streamShare: SHARE }, (s, law) =>
       elementwiseS(law, s.bytes, s.gpu.memoryBandwidthBytesPerS),
     ),
   );
+}
+
+function vidurMovers(folder: string, name: string, gpu: string): readonly (Sample & { gpu: GpuFacts; bytes: number })[] {
+  const widths: Readonly<Record<string, readonly [number, number]>> = {
+    'meta-llama/Llama-2-70b-hf': [8192, 28672],
+    'meta-llama/Llama-2-7b-hf': [4096, 11008],
+  };
+  return readCsv(folder, 'vidur-mlp-ops.csv').flatMap((row) => {
+    const [hidden, ffn] = widths[row.text('model')] ?? [0, 0];
+    const tokens = row.number('tokens');
+    if (row.text('gpu') !== name || hidden === 0 || tokens < 1024) return [];
+    return [
+      { ...sampleOf(gpu, row.number('inputLayernormMs') / 1000), bytes: tokens * hidden * 4 },
+      { ...sampleOf(gpu, row.number('mlpActMs') / 1000), bytes: (tokens * ffn * 6) / row.number('tp') },
+    ];
+  });
 }
 
 /** Widths of the profiled models: hidden, feed-forward, all query and KV heads together. */

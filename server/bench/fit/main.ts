@@ -27,6 +27,12 @@ const FAMILIES: readonly Family[] = [
   { name: 'blackwellGddr', gpus: ['RTX PRO 6000 Blackwell Server'] },
 ];
 
+/** Families whose 8-bit and 4-bit products were timed together with the quantisation of their inputs. */
+const QUANTISED: readonly string[] = ['blackwell'];
+
+/** How Vidur's table calls a GPU of the family. */
+const VIDUR: Readonly<Record<string, string>> = { ampere: 'a100', hopper: 'h100' };
+
 /** The L40S host of the measurements has no peer-to-peer across its sockets; this one is the better reference for PCIe. */
 const PCIE: readonly string[] = ['blackwellGddr'];
 
@@ -44,7 +50,8 @@ if (folder === undefined) {
       'Coefficients of the laws in kernels.ts, fitted by `npm run fit`. Seconds; shares are of the datasheet peak. samples, medianError and p90Error say how well each fits its measurements.',
     sources: [
       'github.com/ai-dynamo/aiconfigurator, systems/data, commit 095f58a5: products, experts, attention, collectives (vLLM 0.14 to 0.22 kernels)',
-      'github.com/casys-kaist/LLMServingSim, profiler/perf, commit 5daddb21: layers on RTX 4090 and RTX PRO 6000 (vLLM 0.19)',
+      'github.com/microsoft/vidur, data/profiling, commit 7d475133: norms and activations at large batches (A100, H100)',
+    'github.com/casys-kaist/LLMServingSim, profiler/perf, commit 5daddb21: layers on RTX 4090 and RTX PRO 6000 (vLLM 0.19)',
     ],
     families: Object.fromEntries(families),
   };
@@ -57,12 +64,13 @@ function fitFamily(from: string, family: Family): object {
   const nothing = Object.keys(products).length === 0;
   return {
     gpus: family.gpus,
+    productsQuantise: QUANTISED.includes(family.name),
     products: nothing ? fitLayerProducts(from, family.gpus[0] ?? '') : products,
     experts: fitExperts(from, family),
     prefillAttention: fitPrefillAttention(from, family),
     decodeAttention: fitDecodeAttention(from, family, 'bfloat16'),
     decodeAttentionFp8: fitDecodeAttention(from, family, 'fp8'),
-    elementwise: fitElementwise(from, family),
+    elementwise: fitElementwise(from, family, VIDUR[family.name] ?? null),
     nvlink: fitAllReduce(from, family, isCustomInGraph, ({ nvlinkBytesPerS }) => nvlinkBytesPerS),
     pcie: PCIE.includes(family.name) ? fitAllReduce(from, family, isNccl, ({ hostLinkBytesPerS }) => hostLinkBytesPerS) : null,
   };

@@ -1,5 +1,6 @@
 /** Runs a published measurement and sets our figures beside the published ones, like with like. */
 import { latencies, meanOf, percentiles } from '../../src/engine/metrics.ts';
+import type { CostModel } from '../../src/engine/cost/types.ts';
 import { simulate } from '../../src/engine/simulate.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
 import { meanLength } from '../../src/engine/workload/lengths.ts';
@@ -52,11 +53,12 @@ export function compareRow(
   return { ...base, covered: true, reason: null, predicted };
 }
 
-function predict(row: ValidationRow, input: EngineInput): Figures | string {
+/** @param cost in place of the built-in law, for fits. @returns our figures, or why there are none. */
+export function predict(row: ValidationRow, input: EngineInput, cost?: CostModel): Figures | string {
   const seeds = row.load.kind === 'poisson' ? SEEDS_OF_POISSON : 1;
   const runs: Figures[] = [];
   for (let seed = 1; seed <= seeds; seed++) {
-    const run = simulate({ ...input, workload: { ...input.workload, seed } });
+    const run = simulate({ ...input, workload: { ...input.workload, seed } }, cost === undefined ? {} : { cost });
     const { records, makespanS } = run;
     if (records.finished < records.count) return `${records.refused} of ${records.count} requests are refused`;
     const times = latencies(records);

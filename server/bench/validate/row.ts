@@ -122,6 +122,9 @@ export function rowInput(row: ValidationRow): RowInput {
     numGpuBlocks: row.numGpuBlocks ?? null,
     enforceEager: row.enforceEager ?? (row.caveats ?? []).includes('CUDA graphs off'),
     asyncScheduling: scheduler === 'v1' && row.pp === 1 && (row.asyncScheduling ?? defaults.asyncScheduling),
+    ...((row.caveats ?? []).some((caveat) => /in.process/.test(caveat)) || row.source.startsWith('accelmark')
+      ? { harness: 'inProcess' }
+      : {}),
     // Prompts of a synthetic workload are each their own, so that a prefix cache would find nothing.
     prefixCaching: false,
     layerkv: OFF,

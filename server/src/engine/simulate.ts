@@ -38,6 +38,8 @@ export interface Run {
 export interface SimulateOptions {
   /** Also keep the gaps between tokens and how the run went over time; costs a little. */
   readonly record?: boolean;
+  /** In place of the law that the input asks for, for studies. */
+  readonly cost?: CostModel;
 }
 
 /**
@@ -47,7 +49,7 @@ export interface SimulateOptions {
 export function simulate(input: EngineInput, options: SimulateOptions = {}): Run {
   const workload = drawWorkload(input.workload, input.limits.maxModelLenTokens);
   const records = new Records(workload.arrivalS.slice(), workload.inputTokens, workload.outputTokens);
-  const cost = costModel(input);
+  const cost = options.cost ?? costModel(input);
   const { data } = input.parallelism;
   const replicas = Array.from({ length: Math.max(1, input.replicas) }, (_, replica) =>
     Array.from({ length: Math.max(1, data) }, (_rank, rank) =>
@@ -62,6 +64,7 @@ export function simulate(input: EngineInput, options: SimulateOptions = {}): Run
   }
   if (workload.closedConcurrency === null) runOpen(replicas, records, input.routing);
   else runClosed(engines, records, workload.closedConcurrency);
+  delayBy(records, cost);
   const blockBytes = memoryModel(input).kvBytesPerToken * input.limits.blockSizeTokens;
   for (const replica of engines.flatMap((engine) => engine.replicas)) {
     records.deviceToHostBytes += (replica.prefix?.host?.storedBlocks ?? 0) * blockBytes;
@@ -69,6 +72,20 @@ export function simulate(input: EngineInput, options: SimulateOptions = {}): Run
   const lost = records.count - records.finished - records.refused;
   if (lost !== 0) throw new Error(`the engine lost ${lost} requests`);
   return { workload, records, makespanS: makespan(records), recording };
+}
+
+/**
+ * A request comes to the scheduler later than it was sent, and its tokens come back later. The delay is nearly the same
+ * for all and holds up nobody else, so it moves each request's times as a whole.
+ */
+function delayBy(records: Records, cost: CostModel): void {
+  const { prefillStartS, firstTokenS, finishS, inputTokens } = records;
+  for (let k = 0; k < records.count; k++) {
+    const delayS = cost.requestS(inputTokens[k]!);
+    prefillStartS[k]! += delayS;
+    firstTokenS[k]! += delayS;
+    finishS[k]! += delayS;
+  }
 }
 
 /** The law that the input asks for. */

@@ -1,6 +1,31 @@
 /** What the CPU adds to a step: scheduling, input preparation, sampling, detokenisation, kernel launches. */
 import type { EngineInput } from '../types.ts';
-import { HOST } from './coefficients.ts';
+
+/** Seconds of CPU work by scheduler; `hostTable.json` holds the fitted ones. */
+export interface HostCoefficients {
+  readonly v0: SchedulerHost;
+  readonly v1: SchedulerHost;
+  /** v1 that prepares a step while the one before runs. */
+  readonly v1Async: SchedulerHost;
+  /** Receiving, tokenising and answering a request. */
+  readonly http: RequestHost;
+  readonly inProcess: RequestHost;
+}
+
+export interface SchedulerHost {
+  /** Between two steps: scheduling, input preparation, sampling, output. */
+  readonly perStepS: number;
+  readonly perSequenceS: number;
+  /** Launching one layer's kernels without a CUDA graph. */
+  readonly launchPerLayerS: number;
+  /** From the step's end until its first tokens leave the engine. */
+  readonly firstTokenS: number;
+}
+
+export interface RequestHost {
+  readonly baseS: number;
+  readonly perTokenS: number;
+}
 
 export type HostInput = Pick<
   EngineInput,
@@ -12,23 +37,22 @@ export interface HostLaw {
   betweenS(seqs: number): number;
   /** Least time in which the CPU launches a step's kernels, s: a GPU that is faster waits. */
   launchS(tokens: number, decodeOnly: boolean): number;
+  /** A request's way to the scheduler and its first token's way back, s. */
+  requestS(promptTokens: number): number;
 }
 
 /** Steps of at most so many tokens are recorded as CUDA graphs (vLLM: max_cudagraph_capture_size). */
 const CAPTURED_TOKENS = 512;
 
-export function hostLaw(input: HostInput): HostLaw {
-  const law = HOST[input.scheduler === 'v1' && input.asyncScheduling ? 'v1Async' : input.scheduler];
-  const layers = input.model.layers;
-  const eagerS = HOST.launchPerLayerS.eager * layers;
-  const piecewiseS = HOST.launchPerLayerS.piecewise * layers;
+export function hostLaw(input: HostInput, coefficients: HostCoefficients): HostLaw {
+  const law = coefficients[input.scheduler === 'v1' && input.asyncScheduling ? 'v1Async' : input.scheduler];
+  const request = coefficients[input.harness ?? 'http'];
+  const eagerS = law.launchPerLayerS * input.model.layers;
   return {
     betweenS: (seqs) => law.perStepS + law.perSequenceS * seqs,
-    launchS(tokens, decodeOnly) {
-      if (input.enforceEager) return eagerS;
-      if (decodeOnly && tokens <= CAPTURED_TOKENS) return 0;
-      // v0 records decode steps alone; v1 records what lies between attention kernels of any small step.
-      return input.scheduler === 'v1' && tokens <= CAPTURED_TOKENS ? piecewiseS : eagerS;
-    },
+    // v0 records decode steps alone; v1 also what lies between the attention kernels of any small step.
+    launchS: (tokens, decodeOnly) =>
+      !input.enforceEager && tokens <= CAPTURED_TOKENS && (decodeOnly || input.scheduler === 'v1') ? 0 : eagerS,
+    requestS: (promptTokens) => law.firstTokenS + request.baseS + request.perTokenS * promptTokens,
   };
 }

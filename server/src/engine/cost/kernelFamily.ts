@@ -17,6 +17,8 @@ export type ProductFormat = 'bf16' | 'fp8' | 'fp8Block' | 'int8' | 'nvfp4' | 'we
 export interface Kernels {
   /** Whether this very family was measured; otherwise shares of its peaks are guessed. */
   readonly measured: boolean;
+  /** Whether products in 8 and 4 bit include quantising what goes into them. */
+  readonly productsQuantise: boolean;
   product(format: ProductFormat): ProductCoefficients;
   experts(format: ProductFormat): ExpertCoefficients;
   readonly prefillAttention: PrefillAttentionCoefficients;
@@ -29,6 +31,7 @@ export interface Kernels {
 
 /** As `kernelTable.json` holds it. */
 interface FamilyRow {
+  readonly productsQuantise: boolean;
   readonly products: Partial<Record<ProductFormat, ProductCoefficients>>;
   readonly experts: Partial<Record<ProductFormat, ExpertCoefficients>>;
   readonly prefillAttention: PrefillAttentionCoefficients | null;
@@ -104,6 +107,7 @@ export function kernelsOf(gpu: GpuFacts): Kernels {
   };
   return {
     measured: gpu.kernels?.measured ?? false,
+    productsQuantise: rows[0]?.productsQuantise ?? false,
     product: (format) => own((row) => row.products, format),
     experts: (format) => own((row) => row.experts, format),
     prefillAttention: first((row) => row.prefillAttention, 'prefill attention'),

@@ -4,9 +4,11 @@
  * a decode step is affine in the sum of contexts, which lets the engine add up runs of steps in closed form.
  */
 import { matmulPeakFlopsPerS, WEIGHT_BYTES } from '../dtypes.ts';
+import { kvElementsPerRank } from '../shape.ts';
 import type { EngineInput, WeightDtype } from '../types.ts';
 import { attentionLaw } from './attention.ts';
-import { type HostLaw, hostLaw } from './host.ts';
+import { type HostCoefficients, hostLaw } from './host.ts';
+import hostTable from './hostTable.json';
 import { type Kernels, kernelsOf, type ProductFormat } from './kernelFamily.ts';
 import { allReduceS, elementwiseS, expertsS, productS } from './kernels.ts';
 import { productFormat, projections } from './projections.ts';
@@ -30,8 +32,11 @@ export type StepCostInput = Pick<
 
 type TokenLaw = (tokens: number) => number;
 
-/** Time laws of one data-parallel rank of a replica. All ranks of a tensor group move together. */
-export function stepCost(input: StepCostInput): CostModel {
+/**
+ * Time laws of one data-parallel rank of a replica. All ranks of a tensor group move together.
+ * @param hostCoefficients other than the fitted ones, to fit them.
+ */
+export function stepCost(input: StepCostInput, hostCoefficients: HostCoefficients = hostTable): CostModel {
   const kernels = kernelsOf(input.gpu);
   const layersS = remembered(
     sumOf([projectionLaw(input, kernels), expertLaw(input, kernels), moverLaw(input, kernels)]),
@@ -39,7 +44,7 @@ export function stepCost(input: StepCostInput): CostModel {
   const collectiveS = remembered(collectiveLaw(input, kernels));
   const headS = remembered(headLaw(input, kernels));
   const attention = attentionLaw(input, kernels);
-  const host = hostLaw(input);
+  const host = hostLaw(input, hostCoefficients);
   const stages = input.parallelism.pipeline;
   const windowTokens = input.model.slidingWindow?.tokens ?? Number.POSITIVE_INFINITY;
   const tokenWorkS = (tokens: number, sampled: number): number =>
@@ -50,6 +55,7 @@ export function stepCost(input: StepCostInput): CostModel {
     collectives: input.parallelism.tensor > 1 ? { perStep: 2 * input.model.layers, secondsS: collectiveS } : null,
     stages: stages > 1 ? stageLaw(input.model.layers, stages, (seqs) => host.betweenS(seqs), headS) : null,
     windowTokens,
+    requestS: host.requestS,
     stepS(batch: StepBatch): number {
       const { decodeSeqs, prefillTokens } = batch;
       const tokens = decodeSeqs + prefillTokens;
@@ -141,17 +147,28 @@ function expertLaw(input: StepCostInput, kernels: Kernels): TokenLaw {
     count * expertsS(law, tokens * seen, shape, WEIGHT_BYTES[weightDtype], peak, gpu.memoryBandwidthBytesPerS);
 }
 
-/** Two norms, rotary embedding, KV write and activation of each layer; the router's choice where there are experts. */
+/**
+ * Kernels that move data: two norms with their residuals, rotary embedding, KV write and activation in each layer; where
+ * activations are quantised, one more before each product. Routed experts bring their own.
+ */
 function moverLaw(input: StepCostInput, kernels: Kernels): TokenLaw {
   const { model, gpu, parallelism } = input;
   const { tensor } = parallelism;
-  const heads = ((model.queryHeads + 2 * model.kvHeads) * model.headDim) / tensor;
+  const format = productFormat(model, gpu, input.weightDtype, input.activationDtype);
+  const quantises = format !== 'bf16' && format !== 'weightOnly' && !kernels.productsQuantise;
+  const heads = (model.queryHeads * model.headDim) / tensor;
+  const kvWidth = kvElementsPerRank(model, tensor);
   const width = model.moe === undefined ? model.ffnSize / tensor : 0;
-  const bytesPerToken = [model.hiddenSize * 8, model.hiddenSize * 8, heads * 4, heads * 2, width * 6];
-  const kernelsPerLayer = bytesPerToken.length;
-  const bytes = bytesPerToken.reduce((sum, each) => sum + each, 0) / kernelsPerLayer;
-  const count = model.layers * kernelsPerLayer;
-  return (tokens) => count * elementwiseS(kernels.elementwise, bytes * tokens, gpu.memoryBandwidthBytesPerS);
+  const moved = [model.hiddenSize * 8, model.hiddenSize * 8, (heads + kvWidth) * 4, kvWidth * 4, width * 6];
+  // 16 bit in, 8 bit out.
+  const quantised = quantises ? [model.hiddenSize * 3, heads * 3, model.hiddenSize * 3, width * 3] : [];
+  const each = [...moved, ...quantised].filter((bytes) => bytes > 0);
+  return (tokens) =>
+    each.reduce(
+      (sum, bytes) =>
+        sum + model.layers * elementwiseS(kernels.elementwise, bytes * tokens, gpu.memoryBandwidthBytesPerS),
+      0,
+    );
 }
 
 /** The output head over the rows that are sampled, and the sampler over their logits. */
@@ -185,9 +202,4 @@ function collectiveLaw(input: StepCostInput, kernels: Kernels): TokenLaw {
   return (tokens) =>
     reduces * allReduceS(law, ranks, bytesPerToken * tokens, linkBytesPerS) +
     hops * (law.latencyS[0] + (bytesPerToken * tokens) / (linkBytesPerS * law.busShare[0]));
-}
-
-/** The host's part alone, for calibration. */
-export function stepHost(input: StepCostInput): HostLaw {
-  return hostLaw(input);
 }

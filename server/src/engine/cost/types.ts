@@ -48,6 +48,11 @@ export interface CostModel {
   readonly windowTokens: number;
   /** Collectives inside a step, null on one GPU. */
   readonly collectives: CollectiveLaw | null;
+  /**
+   * What a request spends outside the engine before its first token, s: it is received, tokenised and answered by
+   * processes beside the scheduler's, which delays it and nobody else.
+   */
+  requestS(promptTokens: number): number;
   /** How a step splits over the stages of a pipeline; null without one. */
   readonly stages: StageLaw | null;
   readonly provenance: 'fitted' | 'roofline' | 'linear';

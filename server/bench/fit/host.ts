@@ -1,0 +1,142 @@
+/**
+ * Fits what the CPU costs to published end-to-end rows at low load: nothing else measures it. Kernel coefficients stay as
+ * they are. Each source is also predicted with coefficients that have not seen it.
+ */
+import { readFileSync } from 'node:fs';
+import type { HostCoefficients } from '../../src/engine/cost/host.ts';
+import { stepCost } from '../../src/engine/cost/stepCost.ts';
+import type { EngineInput } from '../../src/engine/types.ts';
+import { type Figures, isSaturatedRow, predict, publishedFigures } from '../validate/predict.ts';
+import { rowInput, type ValidationRow } from '../validate/row.ts';
+import { fitLaw, type Sample, type Unknown } from './leastSquares.ts';
+
+/** At most so many requests at once, so that the CPU shows beside the GPU. */
+const LOW_CONCURRENCY = 16;
+const LOW_RATE_PER_S = 5;
+
+interface HostSample extends Sample {
+  readonly row: ValidationRow;
+  readonly input: EngineInput;
+  readonly figure: 'ttftMs' | 'tpotMs';
+}
+
+const UNKNOWNS = {
+  v0Step: { start: 3e-3, least: 1e-4, most: 2e-2 },
+  v0Sequence: { start: 3e-5, least: 1e-7, most: 5e-4 },
+  v0Launch: { start: 5e-4, least: 5e-5, most: 1.5e-3 },
+  v0First: { start: 1e-2, least: 1e-4, most: 5e-2 },
+  v1Step: { start: 1e-3, least: 5e-5, most: 1e-2 },
+  v1Sequence: { start: 1e-5, least: 1e-7, most: 2e-4 },
+  v1Launch: { start: 3e-4, least: 5e-5, most: 1.5e-3 },
+  asyncStep: { start: 4e-4, least: 1e-5, most: 5e-3 },
+  asyncSequence: { start: 5e-6, least: 1e-7, most: 2e-4 },
+  httpBase: { start: 8e-3, least: 1e-4, most: 5e-2 },
+  httpToken: { start: 5e-6, least: 1e-8, most: 3e-5 },
+} satisfies Record<string, Unknown>;
+type Name = keyof typeof UNKNOWNS;
+
+export function fitHost(file: string) {
+  const samples = lowLoadSamples(file);
+  // Times at low load are nearly affine in what the CPU takes: fit a plane, move there, and once more.
+  let values: Values = startValues();
+  let planes = planesAt(samples, values);
+  for (let round = 0; round < ROUNDS; round++) {
+    values = fit(planes).values;
+    planes = planesAt(samples, values);
+  }
+  const whole = fit(planes);
+  const sources = [...new Set(samples.map(({ row }) => row.source))].sort();
+  const leftOut = sources.map((source) => {
+    const without = fit(planes.filter(({ row }) => row.source !== source)).values;
+    const own = planes.filter(({ row }) => row.source === source);
+    const errors = own.map((plane) => Math.abs(planeS(plane, without) / plane.measuredS - 1));
+    return { source, samples: own.length, medianError: median(errors) };
+  });
+  return { ...coefficients(whole.values), samples: samples.length, medianError: whole.medianError, p90Error: whole.p90Error, leftOut };
+}
+
+const ROUNDS = 2;
+type Values = Readonly<Record<Name, number>>;
+const NAMES = Object.keys(UNKNOWNS) as Name[];
+
+/** A sample's time as a plane over the coefficients around a point. */
+interface Plane extends HostSample {
+  readonly atS: number;
+  readonly point: Values;
+  readonly slopes: Values;
+}
+
+function startValues(): Values {
+  return Object.fromEntries(NAMES.map((name) => [name, UNKNOWNS[name].start])) as Values;
+}
+
+function planesAt(samples: readonly HostSample[], point: Values): readonly Plane[] {
+  const at = predictAll(samples, point);
+  const slopes = NAMES.map((name) => {
+    const step = point[name] * 0.1;
+    const moved = predictAll(samples, { ...point, [name]: point[name] + step });
+    return moved.map((seconds, index) => (seconds - (at[index] ?? 0)) / step);
+  });
+  return samples.map((sample, index) => ({
+    ...sample,
+    atS: at[index] ?? 0,
+    point,
+    slopes: Object.fromEntries(NAMES.map((name, k) => [name, slopes[k]?.[index] ?? 0])) as Values,
+  }));
+}
+
+function planeS({ atS, point, slopes }: Plane, values: Values): number {
+  const seconds = NAMES.reduce((sum, name) => sum + slopes[name] * (values[name] - point[name]), atS);
+  return Math.max(atS / 10, seconds);
+}
+
+function fit(planes: readonly Plane[]) {
+  return fitLaw<Name, Plane>(planes, UNKNOWNS, planeS);
+}
+
+/** Both figures of a row come of one run. */
+function predictAll(samples: readonly HostSample[], values: Values): readonly number[] {
+  const runs = new Map<ValidationRow, Figures>();
+  const host = coefficients(values);
+  return samples.map(({ row, input, figure }) => {
+    const figures = runs.get(row) ?? predict(row, input, stepCost(input, host));
+    if (typeof figures === 'string') throw new Error(`${row.id}: ${figures}`);
+    runs.set(row, figures);
+    return (figures[figure] ?? 0) / 1000;
+  });
+}
+
+function coefficients(v: Values): HostCoefficients {
+  return {
+    v0: { perStepS: v.v0Step, perSequenceS: v.v0Sequence, launchPerLayerS: v.v0Launch, firstTokenS: v.v0First },
+    v1: { perStepS: v.v1Step, perSequenceS: v.v1Sequence, launchPerLayerS: v.v1Launch, firstTokenS: 0 },
+    v1Async: { perStepS: v.asyncStep, perSequenceS: v.asyncSequence, launchPerLayerS: v.v1Launch, firstTokenS: 0 },
+    http: { baseS: v.httpBase, perTokenS: v.httpToken },
+    inProcess: { baseS: 0, perTokenS: 0 },
+  };
+}
+
+function lowLoadSamples(file: string): readonly HostSample[] {
+  const rows = readFileSync(file, 'utf8').trim().split('\n').map((line) => JSON.parse(line) as ValidationRow);
+  return rows.flatMap((row): readonly HostSample[] => {
+    if (row.quality === 'low' || isSaturatedRow(row) || !isLowLoad(row)) return [];
+    const built = rowInput(row);
+    if (!built.ok || typeof predict(row, built.input) === 'string') return [];
+    const published = publishedFigures(row);
+    return (['ttftMs', 'tpotMs'] as const).flatMap((figure) => {
+      const measured = published[figure];
+      return measured === null ? [] : [{ row, input: built.input, figure, measuredS: measured / 1000 }];
+    });
+  });
+}
+
+function isLowLoad({ load }: ValidationRow): boolean {
+  if (load.kind === 'serial') return true;
+  if (load.kind === 'closed') return (load.concurrency ?? Number.POSITIVE_INFINITY) <= LOW_CONCURRENCY;
+  return load.kind === 'poisson' && (load.rate ?? Number.POSITIVE_INFINITY) <= LOW_RATE_PER_S;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}
