@@ -125,10 +125,13 @@ export interface LayerKvOptions {
   readonly predictor: { readonly buckets: number; readonly accuracy: number };
 }
 
-/** Host memory behind the prefix cache, bytes per replica, summed over ranks, and what moves KV there and back. */
+/** What moves KV between the prefix cache and the host: vLLM's OffloadingConnector, or LMCache. */
+export type KvConnector = KvOffload['connector'];
+
+/** Host memory behind the prefix cache, bytes per replica, summed over ranks. */
 export type KvOffload =
-  | { readonly hostPoolBytes: number; readonly connector?: 'offloading' }
-  | { readonly hostPoolBytes: number; readonly connector: 'lmcache'; readonly chunkTokens: number };
+  | { readonly connector: 'offloading'; readonly hostPoolBytes: number }
+  | { readonly connector: 'lmcache'; readonly hostPoolBytes: number; readonly chunkTokens: number };
 
 /** Service-level objectives; `null` is "none stated". */
 export interface Slo {

@@ -121,7 +121,7 @@ describe('LMCache', () => {
   });
 
   it('lengthens each prompt by the time its full chunks need on the link, and no step behind it', () => {
-    const bare = prompts(['a', 'b', 'c'], 2000, { kvOffload: { hostPoolBytes: 0 } });
+    const bare = prompts(['a', 'b', 'c'], 2000, { kvOffload: { connector: 'offloading', hostPoolBytes: 0 } });
     const tiered = prompts(['a', 'b', 'c'], 2000);
     const before = timesToFirstToken(bare);
     timesToFirstToken(tiered).forEach((seconds, k) => {

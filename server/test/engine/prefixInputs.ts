@@ -60,7 +60,7 @@ export const prefixInput: fc.Arbitrary<EngineInput> = fc
       ...input,
       ...(plain ? { scheduler: 'v1', policy: 'vllm' } : {}),
       prefixCaching,
-      ...(hostBytes === null ? {} : { kvOffload: { hostPoolBytes: hostBytes } }),
+      ...(hostBytes === null ? {} : { kvOffload: { connector: 'offloading', hostPoolBytes: hostBytes } }),
       workload: { ...input.workload, source, sharedPrefix },
     };
   });
