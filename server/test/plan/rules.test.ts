@@ -170,6 +170,8 @@ describe('rules', () => {
     const lmcache = '{hostPool: 10GiB, connector: lmcache, chunkTokens: 128}';
     await check(planText({ ...off, 'maxNumSeqs:': `«kvOffload»{not-simulated}: ${lmcache}` }));
     await check(planText({ ...tier, 'maxNumSeqs:': `kvOffload: ${lmcache}` }));
+    const none = { ...off, 'requests:': 'sharedPrefix: {tokens: 0, share: 0.5}' };
+    await check(planText({ ...none, 'maxNumSeqs:': `«kvOffload»{not-simulated}: ${lmcache}` }));
     await check(planText({ ...tier, 'maxNumSeqs:': 'kvOffload: {«chunkTokens»{not-simulated}: 128}' }));
     await check(
       planText({ ...tier, 'maxNumSeqs:': `prefixCaching: false\n    «kvOffload»{not-simulated}: ${lmcache}` }),

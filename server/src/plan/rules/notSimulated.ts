@@ -23,24 +23,16 @@ const valueIs =
   ({ value }: YamlEntry): boolean =>
     value.kind === 'scalar' && value.value === wanted;
 const KV_OFFLOAD = ['spec', 'engine', 'kvOffload'] as const;
-const shareAboveZero = ({ value }: YamlEntry): boolean =>
-  value.kind === 'map' &&
-  value.entries.some(
-    (entry) => entry.key === 'share' && entry.value.kind === 'scalar' && Number(entry.value.value) > 0,
-  );
-const beginsAlike = (root: RuleContext['root']): boolean => {
-  const entry = entryAtPath(root, ['spec', 'workload', 'sharedPrefix']);
-  return entry !== undefined && shareAboveZero(entry);
-};
+const beginsAlike = ({ workload }: RuleContext['draft']): boolean =>
+  (workload.sharedPrefixTokens?.value ?? 0) > 0 && (workload.sharedPrefixShare?.value ?? 0) > 0;
 
 /** What asks for shared KV in so many words: the switch, the tier, or prompts that begin alike. */
-function cacheStated({ root }: RuleContext): ReturnType<typeof placeOf> | null {
+function cacheStated({ root, draft }: RuleContext): ReturnType<typeof placeOf> | null {
   const tier = entryAtPath(root, KV_OFFLOAD);
   if (tier !== undefined) return tier.keyRange;
   const caching = entryAtPath(root, ['spec', 'engine', 'prefixCaching']);
   if (caching !== undefined) return valueIs(true)(caching) ? caching.keyRange : null;
-  const prefix = entryAtPath(root, ['spec', 'workload', 'sharedPrefix']);
-  return prefix !== undefined && shareAboveZero(prefix) ? prefix.keyRange : null;
+  return beginsAlike(draft) ? (entryAtPath(root, ['spec', 'workload', 'sharedPrefix'])?.keyRange ?? null) : null;
 }
 
 function cacheBesideLayerKv(context: RuleContext): ReturnType<typeof placeOf> | null {
@@ -66,8 +58,8 @@ function hostTier({ root, draft: { engine } }: RuleContext, caching: boolean): R
 
 /** One that each prompt has for itself: nobody finds what others have left. */
 function hostTierOfStrangers(context: RuleContext, connector: KvConnector): ReturnType<typeof placeOf> | null {
-  const { root, draft } = context;
-  if (beginsAlike(root) || draft.workload.trace?.value || (draft.pipeline?.value ?? 1) > 1) return null;
+  const { draft } = context;
+  if (beginsAlike(draft) || draft.workload.trace?.value || (draft.pipeline?.value ?? 1) > 1) return null;
   return draft.engine.kvOffloadConnector?.value === connector ? hostTier(context, true) : null;
 }
 
