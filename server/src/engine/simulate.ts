@@ -3,6 +3,7 @@ import { linearCost } from './cost/linear.ts';
 import { stepCost } from './cost/stepCost.ts';
 import { Pipeline } from './cost/stages.ts';
 import type { CostModel } from './cost/types.ts';
+import { ChunkStore } from './kv/chunkStore.ts';
 import { HostTier } from './kv/hostTier.ts';
 import { linkLaw } from './kv/link.ts';
 import { PrefixCache } from './kv/prefixCache.ts';
@@ -13,12 +14,12 @@ import { LengthPredictor } from './schedule/predictor.ts';
 import { createRecording, Recorder, type Recording } from './schedule/recorder.ts';
 import { Records } from './schedule/records.ts';
 import { Replica } from './schedule/replica.ts';
-import type { LayerKvSetup, ReplicaConfig } from './schedule/replicaConfig.ts';
+import type { HostSetup, LayerKvSetup, ReplicaConfig } from './schedule/replicaConfig.ts';
 import { VirtualEngines } from './schedule/virtualEngines.ts';
 import { PrefillFirstScheduler } from './schedule/vllmV0.ts';
 import { ChunkedScheduler } from './schedule/vllmV1.ts';
 import type { EngineInput } from './types.ts';
-import { PromptBlocks } from './workload/promptBlocks.ts';
+import { PromptBlocks, SequenceChunks } from './workload/promptBlocks.ts';
 import { createRandom } from './workload/random.ts';
 import { drawWorkload, type Workload } from './workload/workload.ts';
 
@@ -114,13 +115,15 @@ export function prefixCachingApplies(
 
 /** Whether a host tier stands behind the prefix cache. */
 export function hostTierApplies(input: EngineInput): boolean {
-  return prefixCachingApplies(input) && input.hostLinkBytesPerS > 0 && hostTierBlocks(input) > 0;
+  return prefixCachingApplies(input) && input.hostLinkBytesPerS > 0 && hostTierPieces(input) > 0;
 }
 
-/** Blocks of one data-parallel rank's host tier, each spanning all layers. */
-export function hostTierBlocks(input: EngineInput): number {
-  const bytes = (input.kvOffload?.hostPoolBytes ?? 0) / input.parallelism.data;
-  return Math.floor(bytes / (memoryModel(input).kvBytesPerToken * input.limits.blockSizeTokens));
+/** Blocks, or LMCache's chunks, that one data-parallel rank's host tier holds, each spanning all layers. */
+export function hostTierPieces(input: EngineInput): number {
+  const { kvOffload, limits, parallelism } = input;
+  if (kvOffload === undefined) return 0;
+  const pieceTokens = kvOffload.connector === 'lmcache' ? kvOffload.chunkTokens : limits.blockSizeTokens;
+  return Math.floor(kvOffload.hostPoolBytes / parallelism.data / (memoryModel(input).kvBytesPerToken * pieceTokens));
 }
 
 /** One data-parallel rank: a scheduler over its pool, or v0's virtual engines, which share out its blocks and host memory. */
@@ -165,16 +168,31 @@ function createReplica(
     records,
     acts ? layerKvSetup(input, config, records, index, parts) : null,
     prefixCachingApplies(input) ? prefixCache(input, config, workload) : null,
-    hostTierApplies(input) ? linkLaw(input, null) : null,
+    hostTierApplies(input) ? hostSetup(input, workload) : null,
   );
 }
 
 function prefixCache(input: EngineInput, { limits, poolBlocks }: ReplicaConfig, workload: Workload): PrefixCache {
-  const { promptIds, inputTokens, count } = workload;
   const { blockSizeTokens } = limits;
-  const prompts = promptIds === null ? null : new PromptBlocks(promptIds, inputTokens, blockSizeTokens);
-  const host = hostTierApplies(input) ? new HostTier(hostTierBlocks(input), count, prompts?.contents ?? 0) : null;
+  const { count } = workload;
+  const prompts = promptBlocks(workload, blockSizeTokens);
+  const tier = hostTierApplies(input) && input.kvOffload?.connector !== 'lmcache';
+  const host = tier ? new HostTier(hostTierPieces(input), count, prompts?.contents ?? 0) : null;
   return new PrefixCache(poolBlocks, blockSizeTokens, count, prompts, host);
+}
+
+function hostSetup(input: EngineInput, workload: Workload): HostSetup {
+  const link = linkLaw(input, null);
+  const { kvOffload } = input;
+  if (kvOffload?.connector !== 'lmcache') return { connector: 'offloading', link };
+  const { chunkTokens } = kvOffload;
+  const contents = new SequenceChunks(promptBlocks(workload, chunkTokens), workload, chunkTokens);
+  const store = new ChunkStore(hostTierPieces(input), contents.contents);
+  return { connector: 'lmcache', chunkTokens, store, contents, link };
+}
+
+function promptBlocks({ promptIds, inputTokens }: Workload, blockTokens: number): PromptBlocks | null {
+  return promptIds === null ? null : new PromptBlocks(promptIds, inputTokens, blockTokens);
 }
 
 /** @param parts engines that share the rank's host memory. */

@@ -125,6 +125,14 @@ export interface LayerKvOptions {
   readonly predictor: { readonly buckets: number; readonly accuracy: number };
 }
 
+/** What moves KV between the prefix cache and the host: vLLM's OffloadingConnector, or LMCache. */
+export type KvConnector = KvOffload['connector'];
+
+/** Host memory behind the prefix cache, bytes per replica, summed over ranks. */
+export type KvOffload =
+  | { readonly connector: 'offloading'; readonly hostPoolBytes: number }
+  | { readonly connector: 'lmcache'; readonly hostPoolBytes: number; readonly chunkTokens: number };
+
 /** Service-level objectives; `null` is "none stated". */
 export interface Slo {
   readonly ttftS: number | null;
@@ -222,8 +230,8 @@ export interface EngineInput {
   readonly harness?: 'http' | 'inProcess';
   /** v1 finds KV of equal prompt beginnings again (vLLM: enable_prefix_caching). Absent: false. */
   readonly prefixCaching?: boolean;
-  /** Host memory behind the prefix cache, bytes per replica, summed over ranks (OffloadingConnector). Absent: none. */
-  readonly kvOffload?: { readonly hostPoolBytes: number };
+  /** Absent: no host memory behind the prefix cache. */
+  readonly kvOffload?: KvOffload;
   readonly layerkv: LayerKvOptions;
   readonly slo: Slo;
   readonly cost: { readonly kind: 'roofline' } | { readonly kind: 'linear'; readonly linear: LinearCost };

@@ -46,9 +46,7 @@ export function engineInput(plan: Plan, overrides: InputOverrides = {}): EngineI
     numGpuBlocks: engine.numGpuBlocks.value,
     enforceEager: engine.enforceEager.value,
     prefixCaching: engine.prefixCaching.value,
-    ...(engine.kvOffloadHostPoolBytes.value === null
-      ? {}
-      : { kvOffload: { hostPoolBytes: engine.kvOffloadHostPoolBytes.value } }),
+    ...kvOffload(engine),
     asyncScheduling: engine.asyncScheduling.value,
     layerkv: {
       hostPoolBytes: layerkv.hostPoolBytes.value,
@@ -70,6 +68,18 @@ export function engineInput(plan: Plan, overrides: InputOverrides = {}): EngineI
     cost: plan.cost.value === null ? { kind: 'roofline' } : { kind: 'linear', linear: plan.cost.value },
     workload: workloadSpec(plan, overrides),
   };
+}
+
+function kvOffload({
+  kvOffloadHostPoolBytes,
+  kvOffloadConnector,
+  kvOffloadChunkTokens,
+}: Plan['engine']): Pick<EngineInput, 'kvOffload'> {
+  const hostPoolBytes = kvOffloadHostPoolBytes.value;
+  if (hostPoolBytes === null) return {};
+  const connector = kvOffloadConnector.value;
+  if (connector === 'offloading') return { kvOffload: { connector, hostPoolBytes } };
+  return { kvOffload: { connector, hostPoolBytes, chunkTokens: kvOffloadChunkTokens.value } };
 }
 
 function workloadSpec(plan: Plan, overrides: InputOverrides): WorkloadSpec {

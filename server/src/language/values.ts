@@ -21,6 +21,7 @@ const WORDS: Readonly<Record<string, (plan: Plan) => string>> = {
   'spec.engine.maxNumBatchedTokens': (plan) => `${plan.engine.maxNumBatchedTokens.value} tokens a step`,
   'spec.engine.blockSize': (plan) => `${plan.engine.blockSize.value} tokens a block`,
   'spec.engine.kvOffload.hostPool': (plan) => orNotSet(plan.engine.kvOffloadHostPoolBytes.value, formatBytes),
+  'spec.engine.kvOffload.chunkTokens': (plan) => `${plan.engine.kvOffloadChunkTokens.value} tokens a chunk`,
   'spec.engine.layerkv.hostPool': (plan) => formatBytes(plan.layerkv.hostPoolBytes.value),
   'spec.engine.layerkv.chunkBytes': (plan) => formatBytes(plan.layerkv.chunkBytes.value),
   'spec.workload.arrivals': (plan) => describeArrivals(plan.workload.arrivals.value),

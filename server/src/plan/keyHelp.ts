@@ -101,6 +101,8 @@ const VALUES: Readonly<Record<string, (plan: Plan) => Located<unknown>>> = {
   'spec.engine.asyncScheduling': (plan) => plan.engine.asyncScheduling,
   'spec.engine.prefixCaching': (plan) => plan.engine.prefixCaching,
   'spec.engine.kvOffload.hostPool': (plan) => plan.engine.kvOffloadHostPoolBytes,
+  'spec.engine.kvOffload.connector': (plan) => plan.engine.kvOffloadConnector,
+  'spec.engine.kvOffload.chunkTokens': (plan) => plan.engine.kvOffloadChunkTokens,
   'spec.engine.layerkv.enabled': (plan) => plan.layerkv.enabled,
   'spec.engine.layerkv.sloAware': (plan) => plan.layerkv.sloAware,
   'spec.engine.layerkv.hostPool': (plan) => plan.layerkv.hostPoolBytes,

@@ -5,6 +5,7 @@
 import type {
   ArrivalProcess,
   GpuFacts,
+  KvConnector,
   KvDtype,
   LengthDistribution,
   LinearCost,
@@ -90,6 +91,9 @@ export interface Plan {
     readonly reserveFullSequence: Located<boolean>;
     readonly prefixCaching: Located<boolean>;
     readonly kvOffloadHostPoolBytes: Located<number | null>;
+    readonly kvOffloadConnector: Located<KvConnector>;
+    /** LMCache's; without a meaning for others. */
+    readonly kvOffloadChunkTokens: Located<number>;
   };
   readonly layerkv: {
     readonly enabled: Located<boolean>;

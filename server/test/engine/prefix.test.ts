@@ -104,12 +104,12 @@ describe('prefix caching', () => {
 });
 
 describe('the host tier', () => {
-  const scarce = { numGpuBlocks: 1100, kvOffload: { hostPoolBytes: 100 * 2 ** 30 } };
+  const scarce = { numGpuBlocks: 1100, kvOffload: { connector: 'offloading', hostPoolBytes: 100 * 2 ** 30 } } as const;
 
   it('brings back what the pool has forgotten, at the price of the link', () => {
     const base = figureOneInput(2048, { scheduler: 'v1', prefixCaching: true, ...scarce });
     const tier = simulate(base).records;
-    const none = simulate({ ...base, kvOffload: { hostPoolBytes: 0 } }).records;
+    const none = simulate({ ...base, kvOffload: { connector: 'offloading', hostPoolBytes: 0 } }).records;
     assert.ok(tier.loadedTokens > 0);
     assert.equal(none.loadedTokens, 0);
     assert.equal(tier.hostToDeviceBytes, tier.loadedTokens * 32 * 2 * 32 * 128 * 2);
@@ -117,7 +117,7 @@ describe('the host tier', () => {
   });
 
   it('writes every full block once, whoever uses it', () => {
-    const { records } = simulate(sharing({ kvOffload: { hostPoolBytes: 400 * 2 ** 30 } }));
+    const { records } = simulate(sharing({ kvOffload: { connector: 'offloading', hostPoolBytes: 400 * 2 ** 30 } }));
     // All but the last token's KV: 2048 + 511 tokens each, of which 1024 are the same.
     const blocks = 64 + 100 * (Math.floor((2048 + 511) / 16) - 64);
     assert.equal(records.deviceToHostBytes, blocks * 16 * 32 * 2 * 32 * 128 * 2);
@@ -126,9 +126,13 @@ describe('the host tier', () => {
   it('is nothing without room, a link, or prefix caching', () => {
     const on = sharing(scarce);
     assert.equal(hostTierApplies(on), true);
-    for (const over of [{ kvOffload: { hostPoolBytes: 0 } }, { hostLinkBytesPerS: 0 }, { prefixCaching: false }]) {
+    for (const over of [
+      { kvOffload: { ...scarce.kvOffload, hostPoolBytes: 0 } },
+      { hostLinkBytesPerS: 0 },
+      { prefixCaching: false },
+    ]) {
       assert.equal(hostTierApplies({ ...on, ...over }), false);
     }
-    sameTimes({ ...on, hostLinkBytesPerS: 0 }, { ...on, kvOffload: { hostPoolBytes: 0 } });
+    sameTimes({ ...on, hostLinkBytesPerS: 0 }, { ...on, kvOffload: { ...scarce.kvOffload, hostPoolBytes: 0 } });
   });
 });

@@ -60,7 +60,27 @@ export const prefixInput: fc.Arbitrary<EngineInput> = fc
       ...input,
       ...(plain ? { scheduler: 'v1', policy: 'vllm' } : {}),
       prefixCaching,
-      ...(hostBytes === null ? {} : { kvOffload: { hostPoolBytes: hostBytes } }),
+      ...(hostBytes === null ? {} : { kvOffload: { connector: 'offloading', hostPoolBytes: hostBytes } }),
       workload: { ...input.workload, source, sharedPrefix },
     };
   });
+
+/** The same with LMCache: plans in which it has room and a link, chunks mostly longer than a block and not a multiple of it. */
+export const lmcacheInput: fc.Arbitrary<EngineInput> = fc
+  .record({
+    input: prefixInput,
+    linkBytesPerS: fc.constantFrom(2e4, 5e5, 2e6, 1e9),
+    hostPoolBytes: fc.constantFrom(3e3, 1e4, 3e4, 1e5, 1e9),
+    chunkTokens: fc.constantFrom(1, 4, 7, 8, 16, 30),
+  })
+  .map(
+    ({ input, linkBytesPerS, hostPoolBytes, chunkTokens }): EngineInput => ({
+      ...input,
+      scheduler: 'v1',
+      policy: 'vllm',
+      prefixCaching: true,
+      parallelism: { ...input.parallelism, pipeline: 1 },
+      hostLinkBytesPerS: linkBytesPerS,
+      kvOffload: { connector: 'lmcache', hostPoolBytes, chunkTokens },
+    }),
+  );

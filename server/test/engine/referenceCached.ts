@@ -1,14 +1,15 @@
 /**
- * vLLM v1 with prefix caching and a host tier, written down as plainly as `reference.ts` and apart from it: the scheduler's two loops in
+ * vLLM v1 with prefix caching and a host tier or LMCache, as plain as `reference.ts` and apart from it: the scheduler's two loops in
  * vLLM's own order (vllm/v1/core/sched/scheduler.py, `schedule`), blocks as objects, tokens as texts.
  */
 import { addPrefill, type CostModel, emptyBatch } from '../../src/engine/cost/types.ts';
 import { type LinkLaw, linkLaw } from '../../src/engine/kv/link.ts';
 import { memoryModel } from '../../src/engine/memory.ts';
-import { costModel, hostTierApplies, hostTierBlocks } from '../../src/engine/simulate.ts';
+import { costModel, hostTierApplies, hostTierPieces } from '../../src/engine/simulate.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
 import { drawWorkload, type Workload } from '../../src/engine/workload/workload.ts';
 import { type ReferenceBlock, ReferenceBlocks, ReferenceHost } from './referenceBlocks.ts';
+import { type LmcacheScheduled, ReferenceLmcache } from './referenceLmcache.ts';
 import { NS, type ReferenceRun } from './referenceState.ts';
 
 interface CachedRequest {
@@ -21,6 +22,8 @@ interface CachedRequest {
   scheduled: number;
   /** In its prefill, or again in one, until all its tokens are computed. */
   prefilling: boolean;
+  /** In running at the step's beginning, or since this step for the first time or again. */
+  came: 'running' | 'fresh' | 'resumed';
   table: ReferenceBlock[];
   /** Contents of its full blocks. */
   full: string[];
@@ -37,6 +40,7 @@ export class CachedReference {
   private readonly requests: CachedRequest[];
   private readonly blocks: ReferenceBlocks;
   private readonly host: ReferenceHost | null;
+  private readonly lmcache: ReferenceLmcache | null;
   private readonly link: LinkLaw;
   private readonly pool: number;
   private clock = 0;
@@ -46,6 +50,8 @@ export class CachedReference {
   private ready: CachedRequest[] = [];
   private linkFreeS = 0;
   private loadedTokens = 0;
+  private tokensOut = 0;
+  private tokensBack = 0;
   private nextArrival = 0;
   private preemptions = 0;
   private refused = 0;
@@ -56,7 +62,11 @@ export class CachedReference {
     this.cost = costModel(input);
     this.pool = memoryModel(input).gpuBlocks - 1;
     this.blocks = new ReferenceBlocks(this.pool);
-    this.host = hostTierApplies(input) ? new ReferenceHost(hostTierBlocks(input)) : null;
+    const { kvOffload } = input;
+    const pieces = hostTierApplies(input) ? hostTierPieces(input) : 0;
+    this.host = pieces > 0 && kvOffload?.connector !== 'lmcache' ? new ReferenceHost(pieces) : null;
+    this.lmcache =
+      pieces > 0 && kvOffload?.connector === 'lmcache' ? new ReferenceLmcache(kvOffload.chunkTokens, pieces) : null;
     this.link = linkLaw(input, null);
     this.workload = drawWorkload(input.workload, input.limits.maxModelLenTokens);
     const { arrivalS, inputTokens, outputTokens, count } = this.workload;
@@ -69,6 +79,7 @@ export class CachedReference {
       computed: 0,
       scheduled: 0,
       prefilling: false,
+      came: 'running',
       table: [],
       full: [],
       loadEndS: 0,
@@ -99,8 +110,9 @@ export class CachedReference {
       refused,
       cachedTokens,
       loadedTokens,
-      deviceToHostBytes: (this.host?.stored ?? 0) * this.input.limits.blockSizeTokens * kvBytesPerToken,
-      hostToDeviceBytes: loadedTokens * kvBytesPerToken,
+      deviceToHostBytes:
+        ((this.host?.stored ?? 0) * this.input.limits.blockSizeTokens + this.tokensOut) * kvBytesPerToken,
+      hostToDeviceBytes: this.tokensBack * kvBytesPerToken,
     };
   }
 
@@ -165,19 +177,24 @@ export class CachedReference {
       }
       const contents = this.contents(head, total - 1);
       const found = this.blocks.find(contents);
-      const cached = found.length * this.input.limits.blockSizeTokens;
+      const onGpu = found.length * this.input.limits.blockSizeTokens;
+      const matched = this.lmcache?.newMatchedTokens(head.id, this.tokens(head, total), onGpu) ?? 0;
+      const cached = onGpu + matched;
       let known = found.length;
       while (known < contents.length && this.host?.has(contents[known]!) === true) known += 1;
-      const loaded = known * this.input.limits.blockSizeTokens - cached;
+      const loaded = known * this.input.limits.blockSizeTokens - onGpu;
       const tokens = loaded > 0 ? loaded : Math.min(total - cached, budget);
       const touched = found.filter((block) => block.users === 0).length;
       if (!this.fits(cached + tokens, total, found.length - touched)) break;
+      this.lmcache?.afterAllocation(head.id);
       this.waiting.shift();
       for (const block of found) this.blocks.touch(block);
       head.table = found;
       head.computed = cached;
       head.prefilling = true;
-      this.cachedTokens += cached;
+      this.cachedTokens += onGpu;
+      this.loadedTokens += matched;
+      head.came = Number.isNaN(head.prefillStartS) ? 'fresh' : 'resumed';
       if (Number.isNaN(head.prefillStartS)) head.prefillStartS = Math.max(this.clock, head.arrivalS);
       if (loaded > 0) {
         this.load(head, loaded);
@@ -215,6 +232,7 @@ export class CachedReference {
     r.computed += tokens;
     this.fill(r, r.computed);
     this.loadedTokens += tokens;
+    this.tokensBack += tokens;
     this.linkFreeS = Math.max(this.linkFreeS, this.clock) + this.link.streamS(tokens * this.input.model.layers, blocks);
     r.loadEndS = this.linkFreeS;
     this.loading.push(r);
@@ -268,7 +286,7 @@ export class CachedReference {
       batch.decodeContextTokens += r.computed + 1;
       if (Number.isFinite(window)) batch.decodeWindowTokens += Math.min(r.computed + 1, window);
     }
-    this.clock += this.cost.stepS(batch);
+    this.clock += this.cost.stepS(batch) + this.transferS(scheduled);
     // Requests that decode and are done leave in the order in which they came.
     const decodes = scheduled.filter((r) => !r.prefilling).sort((a, b) => a.id - b.id);
     for (const r of [...decodes, ...scheduled.filter((other) => other.prefilling)]) {
@@ -284,6 +302,27 @@ export class CachedReference {
     }
   }
 
+  /** What LMCache moves before and after the forward pass, while everybody waits. */
+  private transferS(scheduled: readonly CachedRequest[]): number {
+    const { lmcache } = this;
+    const { kvOffload, model } = this.input;
+    if (lmcache === null || kvOffload?.connector !== 'lmcache') return 0;
+    const those = (came: CachedRequest['came']): LmcacheScheduled[] =>
+      scheduled
+        .filter((r) => r.came === came)
+        .map((r) => {
+          const end = r.computed + r.scheduled;
+          return { id: r.id, tokens: this.tokens(r, r.input + r.produced), end, computed: r.scheduled };
+        });
+    const { loaded, stored } = lmcache.step(those('fresh'), those('running'), those('resumed'));
+    for (const r of scheduled) r.came = 'running';
+    this.tokensBack += loaded * kvOffload.chunkTokens;
+    this.tokensOut += stored * kvOffload.chunkTokens;
+    const seconds = (chunks: number): number =>
+      this.link.streamS(chunks * kvOffload.chunkTokens * model.layers, chunks);
+    return seconds(loaded) + seconds(stored);
+  }
+
   private blocksOf(tokens: number): number {
     return Math.ceil(tokens / this.input.limits.blockSizeTokens);
   }
@@ -291,9 +330,13 @@ export class CachedReference {
   /** What the full blocks of the first `tokens` tokens hold. */
   private contents(r: CachedRequest, tokens: number): readonly string[] {
     const { blockSizeTokens } = this.input.limits;
-    const text = Array.from({ length: tokens }, (_, k) => this.token(r, k));
+    const text = this.tokens(r, tokens);
     const full = Math.floor(tokens / blockSizeTokens);
     return Array.from({ length: full }, (_, k) => text.slice(0, (k + 1) * blockSizeTokens).join(' '));
+  }
+
+  private tokens(r: CachedRequest, tokens: number): readonly string[] {
+    return Array.from({ length: tokens }, (_, k) => this.token(r, k));
   }
 
   private token(r: CachedRequest, place: number): string {

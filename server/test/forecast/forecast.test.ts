@@ -145,6 +145,12 @@ describe('forecast', () => {
     assert.ok(found.ttftMs!.mean < alone.ttftMs!.mean);
     const tiered = await vllm(shared.replace('layerkv:', 'kvOffload: {hostPool: 50GiB}, layerkv:'));
     assert.notEqual(tiered.prefixCache!.hostHitShare, null);
+    const lmcache = await vllm(
+      shared.replace('layerkv:', 'kvOffload: {hostPool: 50GiB, connector: lmcache}, layerkv:'),
+    );
+    assert.ok(lmcache.prefixCache!.hostHitShare! > 0 && lmcache.prefixCache!.gpuHitShare > 0.3);
+    // Steps wait for what LMCache stores; OffloadingConnector stores beside them.
+    assert.ok(lmcache.ttftMs!.mean > tiered.ttftMs!.mean);
     const [layerkv] = forecast(await planOf(shared), { ...QUICK, policy: 'layerkv' });
     assert.equal(layerkv!.prefixCache, undefined);
     assert.equal((await vllm(FIGURE_1)).prefixCache, undefined);

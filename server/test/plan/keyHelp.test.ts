@@ -49,7 +49,14 @@ describe('key help', () => {
 
   it('finds a value for every key of the schema that holds one', () => {
     const located = new Set(locatedPaths().map((path) => path.join('.')));
-    for (const group of ['engine', 'parallelism', 'slo', 'engine.layerkv', 'engine.layerkv.predictor']) {
+    for (const group of [
+      'engine',
+      'engine.kvOffload',
+      'parallelism',
+      'slo',
+      'engine.layerkv',
+      'engine.layerkv.predictor',
+    ]) {
       const path = ['spec', ...group.split('.')];
       for (const key of knownKeys(PLAN_SCHEMA, path)) {
         const full = [...path, key].join('.');

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { engineInput } from '../../src/forecast/input.ts';
 import type { Plan } from '../../src/plan/types.ts';
 import { analyseText, check, filesOf, LEAST, planText } from './marks.ts';
 
@@ -172,6 +173,20 @@ describe('native plans', () => {
       planText({ 'tpot:': `tpot: 200ms\n  cost: {linear: ${law}}` }).replace(/^ {4} {2}cost/m, '  cost'),
     );
     assert.equal(plan.cost.value?.decodeBaseMs, 10);
+  });
+
+  it('reads what stands behind the prefix cache: nothing, OffloadingConnector unless LMCache is named', async () => {
+    const read = async (engine: string) => {
+      const { kvOffload } = engineInput(await planOf(planText({ 'maxNumSeqs:': engine })));
+      return kvOffload;
+    };
+    const hostPoolBytes = 10 * 2 ** 30;
+    assert.equal(await read('kvOffload: {connector: lmcache}'), undefined);
+    assert.deepEqual(await read('kvOffload: {hostPool: 10GiB}'), { connector: 'offloading', hostPoolBytes });
+    const lmcache = await read('kvOffload: {hostPool: 10GiB, connector: lmcache}');
+    assert.deepEqual(lmcache, { connector: 'lmcache', hostPoolBytes, chunkTokens: 256 });
+    const small = await read('kvOffload: {hostPool: 10GiB, connector: lmcache, chunkTokens: 16}');
+    assert.deepEqual(small, { connector: 'lmcache', hostPoolBytes, chunkTokens: 16 });
   });
 
   it('extracts what is stated, and nothing else', async () => {

@@ -166,6 +166,16 @@ describe('rules', () => {
     await check(planText({ ...v1, 'requests:': '«sharedPrefix»{not-simulated}: {tokens: 100, share: 0.5}' }));
     await check(planText({ ...off, 'requests:': 'sharedPrefix: {tokens: 100, share: 0.5}' }));
     await check(planText({ ...off, 'maxNumSeqs:': '«kvOffload»{not-simulated}: {hostPool: 10GiB}' }));
+    const tier = { ...off, 'requests:': 'sharedPrefix: {tokens: 100, share: 0.5}' };
+    const lmcache = '{hostPool: 10GiB, connector: lmcache, chunkTokens: 128}';
+    await check(planText({ ...off, 'maxNumSeqs:': `«kvOffload»{not-simulated}: ${lmcache}` }));
+    await check(planText({ ...tier, 'maxNumSeqs:': `kvOffload: ${lmcache}` }));
+    const none = { ...off, 'requests:': 'sharedPrefix: {tokens: 0, share: 0.5}' };
+    await check(planText({ ...none, 'maxNumSeqs:': `«kvOffload»{not-simulated}: ${lmcache}` }));
+    await check(planText({ ...tier, 'maxNumSeqs:': 'kvOffload: {«chunkTokens»{not-simulated}: 128}' }));
+    await check(
+      planText({ ...tier, 'maxNumSeqs:': `prefixCaching: false\n    «kvOffload»{not-simulated}: ${lmcache}` }),
+    );
     await check(planText({ ...off, 'tensor:': 'pipeline: 2', 'maxNumSeqs:': '«prefixCaching»{not-simulated}: true' }));
     // These are simulated.
     await check(planText({ 'hostPool:': 'residency: stream' }));

@@ -36,7 +36,7 @@ spec:
     enforceEager: false
     asyncScheduling: false
     prefixCaching: false
-    kvOffload: {hostPool: 100GiB}
+    kvOffload: {hostPool: 100GiB, connector: offloading, chunkTokens: 256}
     layerkv:
       enabled: true
       sloAware: true
@@ -190,6 +190,8 @@ describe('schema of a plan', () => {
     refuses('spec.engine.gpuMemoryUtilization', 'maximum', 90);
     refuses('spec.engine.version', 'type', 0.1);
     refuses('spec.engine.scheduler', 'enum', 'v2');
+    refuses('spec.engine.kvOffload.connector', 'enum', 'LMCacheConnectorV1', null);
+    refuses('spec.engine.kvOffload.chunkTokens', 'minimum', 0);
     refuses('spec.slo.ttft', 'pattern', '3', '3 parsecs', '-3s', 'fast');
     refuses('spec.slo.ttft', 'maximum', 3);
     refuses('spec.hardware.hostMemory', 'pattern', '256 apples', '-1GiB');

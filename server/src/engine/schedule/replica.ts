@@ -4,17 +4,17 @@
  * LayerKV policy (`layerkv.ts`) decides where KV lives and who may enter.
  */
 import { type DecodeLaw, emptyBatch, type StepBatch } from '../cost/types.ts';
-import type { LinkLaw } from '../kv/link.ts';
 import type { PrefixCache } from '../kv/prefixCache.ts';
 import type { Chunks } from './chunks.ts';
 import { DecodeBatch } from './decodeBatch.ts';
 import { HostLoads } from './hostLoads.ts';
 import { Lane } from './lane.ts';
 import { LayerKv } from './layerkv.ts';
+import { LmCache } from './lmCache.ts';
 import { RequestQueue } from './queue.ts';
 import type { Recorder } from './recorder.ts';
 import type { Records } from './records.ts';
-import type { LayerKvSetup, ReplicaConfig } from './replicaConfig.ts';
+import type { HostSetup, LayerKvSetup, ReplicaConfig } from './replicaConfig.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
 
 export class Replica {
@@ -35,9 +35,10 @@ export class Replica {
   private readonly joinOrder: Int32Array;
   private joins = 0;
   readonly layerkv: LayerKv | null;
-  /** What free and used blocks hold, where the engine looks for it (v1), and what comes from the host behind it. */
+  /** What free and used blocks hold, where the engine looks for it (v1), and what brings more from the host: one or none. */
   readonly prefix: PrefixCache | null;
   readonly loads: HostLoads | null;
+  readonly lmCache: LmCache | null;
   /** Free layer-blocks: a block of one layer. A whole block is `layers` of them. */
   freeLayerBlocks: number;
   readonly poolLayerBlocks: number;
@@ -54,13 +55,13 @@ export class Replica {
 
   private readonly laws: (DecodeLaw | undefined)[] = [];
 
-  /** @param hostLink over which the prefix cache's host tier loads, where it has one. */
+  /** @param host what brings KV back from the host to the prefix cache. */
   constructor(
     config: ReplicaConfig,
     records: Records,
     policy: LayerKvSetup | null,
-    prefix: PrefixCache | null = null,
-    hostLink: LinkLaw | null = null,
+    prefix: PrefixCache | null,
+    host: HostSetup | null,
   ) {
     this.config = config;
     this.records = records;
@@ -78,7 +79,8 @@ export class Replica {
     this.joinOrder = new Int32Array(records.count);
     this.layerkv = policy === null ? null : new LayerKv(policy.config, this, policy.predictor);
     this.prefix = prefix;
-    this.loads = prefix === null || hostLink === null ? null : new HostLoads(this, prefix, hostLink);
+    this.loads = prefix !== null && host?.connector === 'offloading' ? new HostLoads(this, prefix, host.link) : null;
+    this.lmCache = host?.connector === 'lmcache' ? new LmCache(this, host) : null;
   }
 
   /** A request arrives: it waits, or is refused as vLLM's front end refuses prompts that leave no room for a token. */
@@ -271,6 +273,7 @@ export class Replica {
       layerkv.release(request, kvTokens);
       return;
     }
+    this.lmCache?.release(request, kvTokens, returns);
     const grown = returns ? Math.min(decode.gpuBlocksForNextStep(), this.freeLayerBlocks) : 0;
     const free = (this.freeLayerBlocks - grown) / config.layers;
     const blocks = prefix?.release(request, kvTokens, returns, free) ?? this.blocksOf(kvTokens);

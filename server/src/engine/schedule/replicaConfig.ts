@@ -1,8 +1,10 @@
 /** What a replica is made of. */
 import type { Pipeline } from '../cost/stages.ts';
 import type { CostModel } from '../cost/types.ts';
+import type { LinkLaw } from '../kv/link.ts';
 import type { EngineLimits } from '../types.ts';
 import type { LayerKvConfig } from './layerkv.ts';
+import type { LmCacheSetup } from './lmCache.ts';
 import type { LengthPredictor } from './predictor.ts';
 
 export interface ReplicaConfig {
@@ -24,3 +26,6 @@ export interface LayerKvSetup {
   readonly config: LayerKvConfig;
   readonly predictor: LengthPredictor;
 }
+
+/** What brings KV from the host to a replica's prefix cache: the cache's own host tier over this link, or LMCache. */
+export type HostSetup = { readonly connector: 'offloading'; readonly link: LinkLaw } | LmCacheSetup;

@@ -4,7 +4,7 @@
  * blocks and sequences last, unless somebody was preempted in this step. Growth preempts from the tail; a preempted
  * request starts over from the front of the queue. Admission never preempts; from 0.20 on it asks for room for the whole
  * sequence, though it takes only the first chunk's blocks and reserves nothing (PR #37307). With prefix
- * caching a waiting request starts behind the blocks it finds (`kv/prefixCache.ts`).
+ * caching a waiting request starts behind the blocks it finds (`kv/prefixCache.ts`), on the GPU or through LMCache.
  *
  * Only the request admitted last can be half-prefilled: earlier ones got all they asked for, or it would not have been
  * admitted. So the running list is the decode batch and at most one partial prefill behind it.
@@ -146,7 +146,7 @@ export class ChunkedScheduler {
 
   private scheduleWaiting(): void {
     const { replica } = this;
-    const { waiting, config, layerkv, prefix, loads, records } = replica;
+    const { waiting, config, layerkv, prefix, loads, lmCache, records } = replica;
     while (waiting.length > 0 && this.tokensLeft() > 0 && this.seatsLeft() > 0) {
       const request = waiting.first();
       if (replica.inFlight[request]! > 0) return;
@@ -157,7 +157,9 @@ export class ChunkedScheduler {
         continue;
       }
       prefix?.match(request, total, (replica.freeLayerBlocks - this.decodeGrowth()) / config.layers);
-      const cached = (prefix?.hitBlocks ?? 0) * config.limits.blockSizeTokens;
+      const onGpu = (prefix?.hitBlocks ?? 0) * config.limits.blockSizeTokens;
+      lmCache?.lookUp(request, total, onGpu);
+      const cached = onGpu + (lmCache?.loadTokens ?? 0);
       const loaded = (prefix?.hostHitBlocks ?? 0) * config.limits.blockSizeTokens;
       const tokens = loaded > 0 ? loaded : Math.min(total - cached, this.tokensLeft());
       if (layerkv !== null) {
@@ -171,11 +173,12 @@ export class ChunkedScheduler {
           return;
         }
         prefix?.admit(request);
+        lmCache?.admit(request);
       }
       waiting.popFront();
       replica.markStart(request);
       records.admittedTokens += total;
-      records.cachedTokens += cached;
+      records.cachedTokens += onGpu;
       if (loaded > 0) loads?.begin(request, prefix!.hitBlocks, prefix!.hostHitBlocks);
       else this.take(request, cached, tokens, total);
     }
@@ -219,6 +222,7 @@ export class ChunkedScheduler {
     addPrefill(batch, tokens, cached, last, config.cost.windowTokens);
     chunks.add(request, cached, tokens);
     this.replica.prefix?.fill(request, cached + tokens);
+    this.replica.lmCache?.schedule(request, tokens, cached + tokens);
     this.partial = last ? NONE : request;
     this.doneTokens = cached + tokens;
     this.totalTokens = total;
@@ -237,7 +241,7 @@ export class ChunkedScheduler {
     const alongS = replica.layerkv?.prefillStepS(computeS, chunks) ?? computeS;
     const stepS = Math.max(alongS, streamLaw(replica)?.baseS ?? 0);
     takeGrowth(replica, 1, stepS - alongS);
-    startStep(replica, stepS, decode.count, batch.sampledSeqs);
+    startStep(replica, replica.lmCache?.stepS(stepS) ?? stepS, decode.count, batch.sampledSeqs);
   }
 
   private dropPartial(): void {

@@ -56,3 +56,37 @@ export class PromptBlocks {
     return ids[starts[request]! + place]! * this.perId + block - firstUnderId;
   }
 }
+
+/**
+ * Chunks of whole sequences, each kind of content under a number of its own: those at the head of a prompt that others may
+ * have too as `PromptBlocks` numbers them, all others, with output in them or not, for this request alone.
+ */
+export class SequenceChunks {
+  /** Numbers of contents are below this. */
+  readonly contents: number;
+  private readonly shared: PromptBlocks | null;
+  /** By request: the number of its first own chunk. */
+  private readonly ownFrom: Int32Array;
+
+  /** @param shared blocks as long as a chunk; null where prompts have nothing in common. */
+  constructor(
+    shared: PromptBlocks | null,
+    { inputTokens, outputTokens }: { readonly inputTokens: Int32Array; readonly outputTokens: Int32Array },
+    chunkTokens: number,
+  ) {
+    this.shared = shared;
+    this.ownFrom = new Int32Array(inputTokens.length);
+    let next = shared?.contents ?? 0;
+    for (let request = 0; request < inputTokens.length; request++) {
+      this.ownFrom[request] = next;
+      next += Math.floor((inputTokens[request]! + outputTokens[request]!) / chunkTokens);
+    }
+    this.contents = next;
+  }
+
+  contentOf(request: number, chunk: number): number {
+    const shared = this.shared?.countOf(request) ?? 0;
+    if (this.shared !== null && chunk < shared) return this.shared.contentOf(request, chunk);
+    return this.ownFrom[request]! + chunk - shared;
+  }
+}

@@ -1,7 +1,7 @@
 /** `spec.engine` of a plan: stated settings, and vLLM's own defaults of that version for the rest. */
 import { DEFAULT_VERSION, type EngineDefaults, engineDefaults } from '../../catalog/engineDefaults.ts';
 import { nativeActivation } from '../../engine/dtypes.ts';
-import type { KvDtype, SchedulerKind, WeightDtype } from '../../engine/types.ts';
+import type { KvConnector, KvDtype, SchedulerKind, WeightDtype } from '../../engine/types.ts';
 import { entryOf, type YamlMap } from '../../text/tree.ts';
 import { byDefault, type Draft } from '../draft.ts';
 import { boolean, bytesIn, integerIn, numberIn, oneOf, type Parser, type Reader, text, tokensIn } from '../read.ts';
@@ -128,11 +128,32 @@ export function readEngine(reader: Reader, spec: YamlMap, needs: EngineNeeds): D
       boolean,
       fromRow((each) => each.prefixCaching),
     ),
+    ...readKvOffload(reader, reader.section(section, 'kvOffload')),
+  };
+}
+
+function readKvOffload(
+  reader: Reader,
+  section: YamlMap | null,
+): Pick<Draft['engine'], 'kvOffloadHostPoolBytes' | 'kvOffloadConnector' | 'kvOffloadChunkTokens'> {
+  return {
     kvOffloadHostPoolBytes: reader.value<number | null>(
-      reader.section(section, 'kvOffload'),
+      section,
       'hostPool',
       bytesIn({ min: 0, max: 1e15 }),
       byDefault(null, 'not stated'),
+    ),
+    kvOffloadConnector: reader.value<KvConnector>(
+      section,
+      'connector',
+      oneOf<KvConnector>({ offloading: 'offloading', lmcache: 'lmcache' }, ['offloading', 'lmcache']),
+      byDefault<KvConnector>('offloading', "vLLM's own"),
+    ),
+    kvOffloadChunkTokens: reader.value(
+      section,
+      'chunkTokens',
+      integerIn({ min: 1, max: 1_000_000 }),
+      byDefault(256, "LMCache's default of chunk_size"),
     ),
   };
 }

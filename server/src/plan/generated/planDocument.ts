@@ -393,17 +393,25 @@ export interface ServingPlan {
        */
       asyncScheduling?: boolean;
       /**
-       * Keep the KV of shared prompt beginnings, as vLLM v1 does by default. Not part of the prediction yet.
+       * Keep the KV of shared prompt beginnings, as vLLM v1 does by default. Simulated for v1 without LayerKV and without a pipeline.
        */
       prefixCaching?: boolean;
       /**
-       * Host memory behind the prefix cache (OffloadingConnector, LMCache): not LayerKV. Not part of the prediction yet.
+       * Host memory behind v1's prefix cache (OffloadingConnector, LMCache): not LayerKV. KV found there costs link time instead of prefill. Where no two prompts begin alike, it helps only requests that resume after a preemption.
        */
       kvOffload?: {
         /**
          * Host memory for cached KV, per replica. Default: none, so that only GPU memory holds the prefix cache.
          */
         hostPool?: number | string;
+        /**
+         * What moves KV to the host and back. Default: offloading.
+         */
+        connector?: 'offloading' | 'lmcache';
+        /**
+         * LMCache's chunk_size: what it stores and finds again, tokens. Default 256. A prompt's end that fills no chunk is always computed.
+         */
+        chunkTokens?: number;
       };
       /**
        * LayerKV: KV cache managed layer by layer, with an SLO-aware scheduler over vLLM's (arXiv 2410.00428). It shortens the queue where KV memory, not compute, makes requests wait.

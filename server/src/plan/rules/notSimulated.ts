@@ -1,4 +1,5 @@
 /** What the format knows and the engine does not compute yet, or only roughly. Delete a row when the engine learns it. */
+import type { KvConnector } from '../../engine/types.ts';
 import { entryAtPath, type Path, type YamlEntry } from '../../text/tree.ts';
 import { placeOf, type Rule, type RuleContext } from './rule.ts';
 
@@ -22,26 +23,16 @@ const valueIs =
   ({ value }: YamlEntry): boolean =>
     value.kind === 'scalar' && value.value === wanted;
 const KV_OFFLOAD = ['spec', 'engine', 'kvOffload'] as const;
-const hostTierStated = (root: RuleContext['root']): boolean => entryAtPath(root, KV_OFFLOAD) !== undefined;
-
-const shareAboveZero = ({ value }: YamlEntry): boolean =>
-  value.kind === 'map' &&
-  value.entries.some(
-    (entry) => entry.key === 'share' && entry.value.kind === 'scalar' && Number(entry.value.value) > 0,
-  );
-const beginsAlike = (root: RuleContext['root']): boolean => {
-  const entry = entryAtPath(root, ['spec', 'workload', 'sharedPrefix']);
-  return entry !== undefined && shareAboveZero(entry);
-};
+const beginsAlike = ({ workload }: RuleContext['draft']): boolean =>
+  (workload.sharedPrefixTokens?.value ?? 0) > 0 && (workload.sharedPrefixShare?.value ?? 0) > 0;
 
 /** What asks for shared KV in so many words: the switch, the tier, or prompts that begin alike. */
-function cacheStated({ root }: RuleContext): ReturnType<typeof placeOf> | null {
+function cacheStated({ root, draft }: RuleContext): ReturnType<typeof placeOf> | null {
   const tier = entryAtPath(root, KV_OFFLOAD);
   if (tier !== undefined) return tier.keyRange;
   const caching = entryAtPath(root, ['spec', 'engine', 'prefixCaching']);
   if (caching !== undefined) return valueIs(true)(caching) ? caching.keyRange : null;
-  const prefix = entryAtPath(root, ['spec', 'workload', 'sharedPrefix']);
-  return prefix !== undefined && shareAboveZero(prefix) ? prefix.keyRange : null;
+  return beginsAlike(draft) ? (entryAtPath(root, ['spec', 'workload', 'sharedPrefix'])?.keyRange ?? null) : null;
 }
 
 function cacheBesideLayerKv(context: RuleContext): ReturnType<typeof placeOf> | null {
@@ -57,6 +48,19 @@ function cacheInPipeline(context: RuleContext): ReturnType<typeof placeOf> | nul
   const { draft } = context;
   if ((draft.pipeline?.value ?? 1) === 1 || draft.engine.scheduler?.value !== 'v1') return null;
   return draft.layerkv.enabled?.value === true ? null : cacheStated(context);
+}
+
+/** A host tier behind v1's prefix cache, where that is on or off. */
+function hostTier({ root, draft: { engine } }: RuleContext, caching: boolean): ReturnType<typeof placeOf> | null {
+  const applies = engine.scheduler?.value === 'v1' && engine.prefixCaching?.value === caching;
+  return applies ? (entryAtPath(root, KV_OFFLOAD)?.keyRange ?? null) : null;
+}
+
+/** One that each prompt has for itself: nobody finds what others have left. */
+function hostTierOfStrangers(context: RuleContext, connector: KvConnector): ReturnType<typeof placeOf> | null {
+  const { draft } = context;
+  if (beginsAlike(draft) || draft.workload.trace?.value || (draft.pipeline?.value ?? 1) > 1) return null;
+  return draft.engine.kvOffloadConnector?.value === connector ? hostTier(context, true) : null;
 }
 
 const ignored = (what: string): string => `${what} is not simulated yet: the prediction ignores it.`;
@@ -76,15 +80,27 @@ const ROWS: readonly Row[] = [
     message: "Prefix caching is simulated for vLLM's v1 scheduler only: under v0 the prediction ignores it.",
   },
   {
-    find: ({ root, draft }) =>
-      draft.engine.scheduler?.value === 'v1' &&
-      hostTierStated(root) &&
-      !beginsAlike(root) &&
-      !draft.workload.trace?.value
-        ? entryAtPath(root, KV_OFFLOAD)!.keyRange
-        : null,
+    find: (context) => hostTierOfStrangers(context, 'offloading'),
     message:
       'No two prompts of this workload begin alike, so the host tier helps only requests that resume after a preemption. State `workload.sharedPrefix`, or a trace with `hash_ids`, where prompts have beginnings in common.',
+  },
+  {
+    find: (context) => hostTierOfStrangers(context, 'lmcache'),
+    message:
+      'No two prompts of this workload begin alike: LMCache makes each prompt wait until it is stored, and gives prompts back only to requests that resume after a preemption. State `workload.sharedPrefix`, or a trace with `hash_ids`, where prompts have beginnings in common.',
+  },
+  {
+    find: (context) => hostTier(context, false),
+    message:
+      'The host tier is simulated behind the prefix cache only: with `prefixCaching: false` the prediction ignores it.',
+  },
+  {
+    find: ({ root, draft }) =>
+      draft.engine.kvOffloadConnector?.value === 'offloading'
+        ? (entryAtPath(root, [...KV_OFFLOAD, 'chunkTokens'])?.keyRange ?? null)
+        : null,
+    message:
+      'OffloadingConnector moves KV block by block: the prediction ignores `chunkTokens`. Add `connector: lmcache` where LMCache is meant.',
   },
   { find: stated(['spec', 'calibration']), message: ignored('A calibration') },
   {
