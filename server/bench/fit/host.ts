@@ -30,7 +30,8 @@ const UNKNOWNS = {
   v1Launch: { start: 3e-4, least: 5e-5, most: 1.5e-3 },
   asyncStep: { start: 4e-4, least: 1e-5, most: 5e-3 },
   asyncSequence: { start: 5e-6, least: 1e-7, most: 2e-4 },
-  httpBase: { start: 8e-3, least: 1e-4, most: 5e-2 },
+  httpService: { start: 4e-3, least: 1e-4, most: 3e-2 },
+  httpLatency: { start: 1e-2, least: 1e-4, most: 5e-2 },
   httpToken: { start: 5e-6, least: 1e-8, most: 3e-5 },
 } satisfies Record<string, Unknown>;
 type Name = keyof typeof UNKNOWNS;
@@ -111,15 +112,15 @@ function coefficients(v: Values): HostCoefficients {
     v0: { perStepS: v.v0Step, perSequenceS: v.v0Sequence, launchPerLayerS: v.v0Launch, firstTokenS: v.v0First },
     v1: { perStepS: v.v1Step, perSequenceS: v.v1Sequence, launchPerLayerS: v.v1Launch, firstTokenS: 0 },
     v1Async: { perStepS: v.asyncStep, perSequenceS: v.asyncSequence, launchPerLayerS: v.v1Launch, firstTokenS: 0 },
-    http: { baseS: v.httpBase, perTokenS: v.httpToken },
-    inProcess: { baseS: 0, perTokenS: 0 },
+    http: { serviceS: v.httpService, perTokenS: v.httpToken, latencyS: v.httpLatency },
+    inProcess: { serviceS: 0, perTokenS: 0, latencyS: 0 },
   };
 }
 
 function lowLoadSamples(file: string): readonly HostSample[] {
   const rows = readFileSync(file, 'utf8').trim().split('\n').map((line) => JSON.parse(line) as ValidationRow);
   return rows.flatMap((row): readonly HostSample[] => {
-    if (row.quality === 'low' || isSaturatedRow(row) || !isLowLoad(row)) return [];
+    if (row.quality === 'low' || isSaturatedRow(row) || !isLowLoad(row) || row.pp > 1) return [];
     const built = rowInput(row);
     if (!built.ok || typeof predict(row, built.input) === 'string') return [];
     const published = publishedFigures(row);

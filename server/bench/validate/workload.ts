@@ -2,8 +2,22 @@
 import type { ArrivalProcess, LengthDistribution, WorkloadSpec } from '../../src/engine/types.ts';
 import type { RowLengths, ValidationRow } from './row.ts';
 
-/** Spread of lengths of which only the mean is known: chat data sets have about this (ShareGPT: 0.9 to 1.1). */
+/**
+ * Lengths of which only the mean is known: chat data sets spread about as e^±1 (ShareGPT: 0.9 to 1.1), and vLLM's
+ * benchmark leaves out conversations with longer prompts or answers than this (benchmarks/datasets.py, is_valid_sequence).
+ */
 const SIGMA_WHERE_UNKNOWN = 1;
+const LONGEST_WHERE_UNKNOWN_TOKENS = 1024;
+/** Standard normal deviates of the shares at which such a distribution is written down. */
+const DEVIATES = [
+  [0.05, -1.645],
+  [0.25, -0.674],
+  [0.5, 0],
+  [0.75, 0.674],
+  [0.9, 1.282],
+  [0.95, 1.645],
+  [0.99, 2.326],
+] as const;
 /** Closed loops of unpublished length: as many requests a user as the public sweeps send. */
 const REQUESTS_PER_USER = 10;
 
@@ -56,11 +70,12 @@ function lengths({ kind, tokens, min, max, ...rest }: RowLengths): LengthDistrib
     return { kind: 'percentiles', points, mean: tokens };
   // A mean at or above the cap: generated to the cap.
   if (max !== undefined) return { kind: 'fixed', tokens };
-  return {
-    kind: 'lognormal',
-    median: tokens / Math.exp(SIGMA_WHERE_UNKNOWN ** 2 / 2),
-    sigma: SIGMA_WHERE_UNKNOWN,
-  };
+  const median = tokens / Math.exp(SIGMA_WHERE_UNKNOWN ** 2 / 2);
+  const longest = Math.max(LONGEST_WHERE_UNKNOWN_TOKENS, 2 * tokens);
+  const spread = DEVIATES.map(
+    ([p, deviate]) => [p, Math.min(longest, median * Math.exp(SIGMA_WHERE_UNKNOWN * deviate))] as const,
+  );
+  return { kind: 'percentiles', points: [...spread, [1, longest]], mean: tokens };
 }
 
 function trace(requests: NonNullable<ValidationRow['requests']>): WorkloadSpec {

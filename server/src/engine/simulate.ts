@@ -4,6 +4,7 @@ import { stepCost } from './cost/stepCost.ts';
 import { Pipeline } from './cost/stages.ts';
 import type { CostModel } from './cost/types.ts';
 import { ChunkStore } from './kv/chunkStore.ts';
+import { FrontEnd } from './frontEnd.ts';
 import { HostTier } from './kv/hostTier.ts';
 import { linkLaw } from './kv/link.ts';
 import { PrefixCache } from './kv/prefixCache.ts';
@@ -63,9 +64,10 @@ export function simulate(input: EngineInput, options: SimulateOptions = {}): Run
     for (const replica of engines.flatMap((engine) => engine.replicas))
       replica.recorder = new Recorder(recording, replica);
   }
-  if (workload.closedConcurrency === null) runOpen(replicas, records, input.routing);
-  else runClosed(engines, records, workload.closedConcurrency);
-  delayBy(records, cost);
+  const frontEnd = cost.frontEnd === null ? null : new FrontEnd(cost.frontEnd, records.inputTokens);
+  if (workload.closedConcurrency === null) runOpen(replicas, records, input.routing, frontEnd);
+  else runClosed(engines, records, workload.closedConcurrency, frontEnd);
+  if (frontEnd !== null) frontEnd.answer(records);
   const blockBytes = memoryModel(input).kvBytesPerToken * input.limits.blockSizeTokens;
   for (const replica of engines.flatMap((engine) => engine.replicas)) {
     records.deviceToHostBytes += (replica.prefix?.host?.storedBlocks ?? 0) * blockBytes;
@@ -73,20 +75,6 @@ export function simulate(input: EngineInput, options: SimulateOptions = {}): Run
   const lost = records.count - records.finished - records.refused;
   if (lost !== 0) throw new Error(`the engine lost ${lost} requests`);
   return { workload, records, makespanS: makespan(records), recording };
-}
-
-/**
- * A request comes to the scheduler later than it was sent, and its tokens come back later. The delay is nearly the same
- * for all and holds up nobody else, so it moves each request's times as a whole.
- */
-function delayBy(records: Records, cost: CostModel): void {
-  const { prefillStartS, firstTokenS, finishS, inputTokens } = records;
-  for (let k = 0; k < records.count; k++) {
-    const delayS = cost.requestS(inputTokens[k]!);
-    prefillStartS[k]! += delayS;
-    firstTokenS[k]! += delayS;
-    finishS[k]! += delayS;
-  }
 }
 
 /** The law that the input asks for. */
@@ -223,14 +211,20 @@ function layerKvSetup(
 }
 
 /** The router picks a replica, the replica's balancer one of its data-parallel ranks. */
-function runOpen(replicas: readonly (readonly Engine[])[], records: Records, routing: EngineInput['routing']): void {
+function runOpen(
+  replicas: readonly (readonly Engine[])[],
+  records: Records,
+  routing: EngineInput['routing'],
+  frontEnd: FrontEnd | null,
+): void {
   const byLoad = routing === 'leastLoad' && replicas.length > 1;
+  const readyS = frontEnd?.readyTimes(records.arrivalS, replicas.length) ?? records.arrivalS;
   for (let request = 0; request < records.count; request++) {
-    const arrivalS = records.arrivalS[request]!;
-    if (byLoad) for (const ranks of replicas) for (const engine of ranks) engine.run(arrivalS);
+    const atS = readyS[request]!;
+    if (byLoad) for (const ranks of replicas) for (const engine of ranks) engine.run(atS);
     const ranks = byLoad ? leastOf(replicas, loadOf) : replicas[request % replicas.length]!;
-    for (const engine of ranks) engine.run(arrivalS);
-    leastOf(ranks, rankScore).enqueue(request);
+    for (const engine of ranks) engine.run(atS);
+    leastOf(ranks, rankScore).enqueue(request, atS);
   }
   for (const ranks of replicas) for (const engine of ranks) engine.run(Number.POSITIVE_INFINITY);
 }
@@ -265,14 +259,22 @@ function leastOf<T extends object>(choices: readonly T[], score: (choice: T) => 
 
 /**
  * Users send their next request the moment the last one has finished. Each user stays with one engine, as sessions do;
- * requests are numbered in the order the engines take them.
+ * requests are numbered in the order users send them, which begins with one each. Those first ones meet at the front
+ * end; later ones come one by one and find it free.
  */
-function runClosed(engines: readonly Engine[], records: Records, concurrency: number): void {
+function runClosed(
+  engines: readonly Engine[],
+  records: Records,
+  concurrency: number,
+  frontEnd: FrontEnd | null,
+): void {
   const share = Math.ceil(records.count / engines.length);
   engines.forEach((engine, index) => {
-    let next = Math.min(records.count, index * share);
-    const end = Math.min(records.count, next + share);
-    let due = Math.min(end - next, usersOf(concurrency, engines.length, index));
+    const begin = Math.min(records.count, index * share);
+    const end = Math.min(records.count, begin + share);
+    const first = Math.min(end, begin + usersOf(concurrency, engines.length, index));
+    let next = first;
+    let due = 0;
     let issuing = false;
     const issue = (): void => {
       // Refused requests answer at once: a loop, not a recursion.
@@ -280,8 +282,10 @@ function runClosed(engines: readonly Engine[], records: Records, concurrency: nu
       issuing = true;
       while (due > 0) {
         due -= 1;
-        records.arrivalS[next] = engine.nowS;
-        engine.enqueue(next++);
+        const request = next++;
+        records.arrivalS[request] = engine.nowS;
+        frontEnd?.passes(request);
+        engine.enqueue(request, engine.nowS);
       }
       issuing = false;
     };
@@ -289,7 +293,13 @@ function runClosed(engines: readonly Engine[], records: Records, concurrency: nu
       if (next + due < end) due += 1;
       issue();
     });
-    issue();
+    const readyS = frontEnd?.readyTimes(records.arrivalS.subarray(begin, first), 1, begin);
+    for (let request = begin; request < first; request++) {
+      const atS = readyS?.[request - begin] ?? 0;
+      if (atS > 0) engine.run(atS);
+      records.arrivalS[request] = 0;
+      engine.enqueue(request, atS);
+    }
     engine.run(Number.POSITIVE_INFINITY);
   });
 }

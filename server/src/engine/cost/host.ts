@@ -1,5 +1,6 @@
 /** What the CPU adds to a step: scheduling, input preparation, sampling, detokenisation, kernel launches. */
 import type { EngineInput } from '../types.ts';
+import type { FrontEndLaw } from './types.ts';
 
 /** Seconds of CPU work by scheduler; `hostTable.json` holds the fitted ones. */
 export interface HostCoefficients {
@@ -23,8 +24,11 @@ export interface SchedulerHost {
 }
 
 export interface RequestHost {
-  readonly baseS: number;
+  /** Work of the one process that all requests go through. */
+  readonly serviceS: number;
   readonly perTokenS: number;
+  /** Time on the way that holds up nobody else. */
+  readonly latencyS: number;
 }
 
 export type HostInput = Pick<
@@ -37,8 +41,7 @@ export interface HostLaw {
   betweenS(seqs: number): number;
   /** Least time in which the CPU launches a step's kernels, s: a GPU that is faster waits. */
   launchS(tokens: number, decodeOnly: boolean): number;
-  /** A request's way to the scheduler and its first token's way back, s. */
-  requestS(promptTokens: number): number;
+  readonly frontEnd: FrontEndLaw;
 }
 
 /** Steps of at most so many tokens are recorded as CUDA graphs (vLLM: max_cudagraph_capture_size). */
@@ -53,6 +56,9 @@ export function hostLaw(input: HostInput, coefficients: HostCoefficients): HostL
     // v0 records decode steps alone; v1 also what lies between the attention kernels of any small step.
     launchS: (tokens, decodeOnly) =>
       !input.enforceEager && tokens <= CAPTURED_TOKENS && (decodeOnly || input.scheduler === 'v1') ? 0 : eagerS,
-    requestS: (promptTokens) => law.firstTokenS + request.baseS + request.perTokenS * promptTokens,
+    frontEnd: {
+      serviceS: (promptTokens) => request.serviceS + request.perTokenS * promptTokens,
+      latencyS: law.firstTokenS + request.latencyS,
+    },
   };
 }

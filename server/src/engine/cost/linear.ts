@@ -17,7 +17,7 @@ export function linearCost(law: LinearCost, layers: number, stages: number): Cos
     collectives: null,
     stages: stages > 1 ? stageLaw(layers, stages, zero, zero) : null,
     windowTokens: Number.POSITIVE_INFINITY,
-    requestS: zero,
+    frontEnd: null,
     stepS(batch) {
       const prefillMs = batch.prefillTokens > 0 ? law.prefillBaseMs + law.prefillPerTokenMs * batch.prefillTokens : 0;
       const decodeS =

@@ -55,7 +55,7 @@ export function stepCost(input: StepCostInput, hostCoefficients: HostCoefficient
     collectives: input.parallelism.tensor > 1 ? { perStep: 2 * input.model.layers, secondsS: collectiveS } : null,
     stages: stages > 1 ? stageLaw(input.model.layers, stages, (seqs) => host.betweenS(seqs), headS) : null,
     windowTokens,
-    requestS: host.requestS,
+    frontEnd: host.frontEnd,
     stepS(batch: StepBatch): number {
       const { decodeSeqs, prefillTokens } = batch;
       const tokens = decodeSeqs + prefillTokens;

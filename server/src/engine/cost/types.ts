@@ -39,6 +39,14 @@ export interface CollectiveLaw {
   secondsS(tokens: number): number;
 }
 
+/** Receives, tokenises and answers requests, beside the engine's steps. */
+export interface FrontEndLaw {
+  /** Its work on one request before the scheduler gets it, s: one request after the other. */
+  serviceS(promptTokens: number): number;
+  /** What delays every request alike and holds up nobody: the ways there and back, s. */
+  readonly latencyS: number;
+}
+
 export interface CostModel {
   /** Seconds of one step: all stages of a pipeline, one after the other. */
   stepS(batch: StepBatch): number;
@@ -48,11 +56,8 @@ export interface CostModel {
   readonly windowTokens: number;
   /** Collectives inside a step, null on one GPU. */
   readonly collectives: CollectiveLaw | null;
-  /**
-   * What a request spends outside the engine before its first token, s: it is received, tokenised and answered by
-   * processes beside the scheduler's, which delays it and nobody else.
-   */
-  requestS(promptTokens: number): number;
+  /** The process in front of the scheduler; null where requests reach the scheduler at once. */
+  readonly frontEnd: FrontEndLaw | null;
   /** How a step splits over the stages of a pipeline; null without one. */
   readonly stages: StageLaw | null;
   readonly provenance: 'fitted' | 'roofline' | 'linear';

@@ -8,8 +8,8 @@ export interface Engine {
   readonly replicas: readonly Replica[];
   /** Runs what begins before `untilS`. */
   run(untilS: number): void;
-  /** A request arrives. */
-  enqueue(request: number): void;
+  /** The scheduler gets a request, at `atS`. */
+  enqueue(request: number, atS: number): void;
   /** Requests in hand: waiting, in prefill, decoding or parked. */
   load(): number;
   /** Those of them that wait for their prefill to start. */
@@ -41,8 +41,8 @@ export class SingleEngine implements Engine {
     this.scheduler.run(untilS);
   }
 
-  enqueue(request: number): void {
-    this.replicas[0].enqueue(request);
+  enqueue(request: number, atS: number): void {
+    this.replicas[0].enqueue(request, atS);
   }
 
   load(): number {

@@ -84,11 +84,9 @@ export class Replica {
   }
 
   /** A request arrives: it waits, or is refused as vLLM's front end refuses prompts that leave no room for a token. */
-  enqueue(request: number): void {
-    const { arrivalS, inputTokens } = this.records;
-    const arrivedS = arrivalS[request]!;
-    if (this.isIdle() && arrivedS > this.clockS + SIMULTANEOUS_S) this.clockS = arrivedS;
-    if (inputTokens[request]! >= this.config.limits.maxModelLenTokens) this.refuse();
+  enqueue(request: number, atS: number): void {
+    if (this.isIdle() && atS > this.clockS + SIMULTANEOUS_S) this.clockS = atS;
+    if (this.records.inputTokens[request]! >= this.config.limits.maxModelLenTokens) this.refuse();
     else this.waiting.pushBack(request);
   }
 

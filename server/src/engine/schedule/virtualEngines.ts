@@ -58,13 +58,12 @@ export class VirtualEngines implements Engine {
     }
   }
 
-  enqueue(request: number): void {
+  enqueue(request: number, atS: number): void {
     let least = this.engines[0]!;
     for (const engine of this.engines) if (engine.replica.load() < least.replica.load()) least = engine;
-    const arrivalS = least.replica.records.arrivalS[request]!;
-    this.nowS = Math.max(this.nowS, arrivalS);
-    least.wakeS = Math.min(least.wakeS, arrivalS);
-    least.replica.enqueue(request);
+    this.nowS = Math.max(this.nowS, atS);
+    least.wakeS = Math.min(least.wakeS, atS);
+    least.replica.enqueue(request, atS);
   }
 
   load(): number {
