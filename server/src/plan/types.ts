@@ -8,6 +8,7 @@ import type {
   KvDtype,
   LengthDistribution,
   LinearCost,
+  MemoryLaw,
   ModelShape,
   SchedulerKind,
   TraceColumns,
@@ -88,6 +89,8 @@ export interface Plan {
     readonly asyncScheduling: Located<boolean>;
     /** vLLM's full-sequence gate of admission; follows from the version alone. */
     readonly reserveFullSequence: Located<boolean>;
+    /** What start-up counts against the share of memory; follows from the version, the scheduler and the model. */
+    readonly memoryLaw: Located<MemoryLaw>;
     readonly prefixCaching: Located<boolean>;
     readonly kvOffloadHostPoolBytes: Located<number | null>;
   };
