@@ -1,6 +1,7 @@
 /** A published measurement (one line of a validation file) as the engine takes it, or why it cannot be run. */
 import { engineDefaults } from '../../src/catalog/engineDefaults.ts';
 import { findGpu } from '../../src/catalog/gpus.ts';
+import { memoryLaw } from '../../src/catalog/memoryLaws.ts';
 import { findModel } from '../../src/catalog/models.ts';
 import { KV_BYTES, nativeActivation, WEIGHT_BYTES } from '../../src/engine/dtypes.ts';
 import { memoryModel } from '../../src/engine/memory.ts';
@@ -95,7 +96,8 @@ export function rowInput(row: ValidationRow): RowInput {
   if (typeof workload === 'string') return no(workload);
   const scheduler = row.scheduler.startsWith('v0') ? 'v0' : 'v1';
   const maxModelLenTokens = row.maxModelLen ?? Math.max(model.shape.maxPositionTokens, longest(row));
-  const found = engineDefaults(versionOf(row.engineVersion), gpu, maxModelLenTokens, scheduler);
+  const version = versionOf(row.engineVersion);
+  const found = engineDefaults(version, gpu, maxModelLenTokens, scheduler);
   if (!found.ok) return no(found.message);
   const defaults = found.value;
   const input: EngineInput = {
@@ -120,6 +122,7 @@ export function rowInput(row: ValidationRow): RowInput {
     },
     gpuMemoryUtilization: row.gpuMemoryUtilization ?? defaults.gpuMemoryUtilization,
     numGpuBlocks: row.numGpuBlocks ?? null,
+    memoryLaw: memoryLaw(version, scheduler, model.shape.moe !== undefined).law,
     enforceEager: row.enforceEager ?? (row.caveats ?? []).includes('CUDA graphs off'),
     asyncScheduling: scheduler === 'v1' && row.pp === 1 && (row.asyncScheduling ?? defaults.asyncScheduling),
     ...((row.caveats ?? []).some((caveat) => /in.process/.test(caveat)) || row.source.startsWith('accelmark')

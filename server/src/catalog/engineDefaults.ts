@@ -1,6 +1,7 @@
 /** What vLLM does when a deployment does not say: one row a range of releases, each with its source. */
 import type { SchedulerKind } from '../engine/types.ts';
 import type { CatalogGpu } from '../plan/types.ts';
+import { compareVersions, numbersOf, parseVersion } from './versions.ts';
 
 /** Version reckoned with where a plan states none: the newest release that the table was checked against. */
 export const DEFAULT_VERSION = '0.30.0';
@@ -106,6 +107,8 @@ export const ENGINE_DEFAULTS: readonly EngineDefaultsRow[] = [
 export interface EngineDefaults {
   /** Row of the table in the words of the result's provenance: 'vllm 0.5.5'. */
   readonly row: string;
+  /** The release alone: '0.5.5'. */
+  readonly version: string;
   readonly scheduler: SchedulerKind;
   readonly gpuMemoryUtilization: number;
   readonly blockSizeTokens: number;
@@ -177,6 +180,7 @@ function resolve(
   const tokens = large ? limits.maxNumBatchedTokensLarge : limits.maxNumBatchedTokensOther;
   return {
     row: `vllm ${version}`,
+    version,
     scheduler: kind,
     gpuMemoryUtilization: row.gpuMemoryUtilization,
     blockSizeTokens: row.blockSizeTokens,
@@ -206,23 +210,4 @@ function isLarge(rule: EngineDefaultsRow['large'], gpu: CatalogGpu): boolean {
     case 'from-70GiB-but-a100':
       return listed70GiB && !/a100/i.test(gpu.id);
   }
-}
-
-/** Numbers of a release; post releases and build marks are read as the release itself. */
-function parseVersion(version: string): { readonly text: string; readonly numbers: readonly number[] } | null {
-  const match = /^v?(\d{1,4}(?:\.\d{1,4}){1,3})(?:[-.+_]?(?:post|rc|dev|cu|a|b)[\w.+-]*)*$/i.exec(version.trim());
-  const text = match?.[1];
-  return text === undefined ? null : { text, numbers: numbersOf(text) };
-}
-
-function numbersOf(version: string): readonly number[] {
-  return version.split('.').map(Number);
-}
-
-function compareVersions(a: readonly number[], b: readonly number[]): number {
-  for (let i = 0; i < Math.max(a.length, b.length); i++) {
-    const difference = (a[i] ?? 0) - (b[i] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
 }

@@ -15,6 +15,7 @@ export interface GpuRow {
   readonly memoryGB: number;
   readonly memoryType?: string;
   readonly visibleMemoryMiB?: number;
+  readonly programMemoryMiB?: number;
   readonly memoryUsableGB?: number;
   readonly memoryBandwidthGBs: number;
   readonly denseBf16Tflops: number;
@@ -41,6 +42,12 @@ const UNLISTED_SHARE = { NVIDIA: 0.005, AMD: 0.0001 } as const;
 
 /** GPUs whose kernels were timed (`npm run fit`); an inline object that changes a board's numbers is no longer one of them. */
 const MEASURED: ReadonlySet<string> = new Set(Object.values(kernelTable.families).flatMap(({ gpus }) => gpus));
+
+/**
+ * What the driver keeps of the memory that it lists, where a row has no `programMemoryMiB`: the median of the rows that
+ * have both, 0.47 GiB (0.26 on a V100 to 0.86 on an A100 80GB); AMD's keeps 0.29 GiB of an MI300X.
+ */
+const DRIVER_KEEPS_MIB = { NVIDIA: 480, AMD: 300 } as const;
 
 const ROWS = data.gpus as readonly GpuRow[];
 const GPUS: readonly CatalogGpu[] = ROWS.map(toGpu);
@@ -117,6 +124,7 @@ function toGpu(row: GpuRow): CatalogGpu {
     id: row.gpu,
     facts: {
       memoryBytes: memoryBytes(row),
+      programMemoryBytes: programMemoryBytes(row),
       memoryKind: memoryKind(row),
       memoryBandwidthBytesPerS: row.memoryBandwidthGBs * 1e9,
       bf16FlopsPerS: row.denseBf16Tflops * 1e12,
@@ -139,6 +147,12 @@ function memoryBytes(row: GpuRow): number {
   if (row.visibleMemoryMiB !== undefined) return row.visibleMemoryMiB * 2 ** 20;
   const unlisted = row.vendor === 'AMD' ? UNLISTED_SHARE.AMD : UNLISTED_SHARE.NVIDIA;
   return Math.round((row.memoryUsableGB ?? row.memoryGB) * 2 ** 30 * (1 - unlisted));
+}
+
+function programMemoryBytes(row: GpuRow): number {
+  if (row.programMemoryMiB !== undefined) return row.programMemoryMiB * 2 ** 20;
+  const kept = row.vendor === 'AMD' ? DRIVER_KEEPS_MIB.AMD : DRIVER_KEEPS_MIB.NVIDIA;
+  return Math.max(0, memoryBytes(row) - kept * 2 ** 20);
 }
 
 /** Where an inline GPU does not say: no GDDR board but one passes 1500 GB/s, every HBM one but the V100's HBM2 does. */
@@ -183,8 +197,11 @@ export function gpuFromObject(value: unknown): Outcome<CatalogGpu> {
   const name = typeof value['gpu'] === 'string' ? value['gpu'] : null;
   const known = name === null ? undefined : findGpu(name);
   const base = known === undefined ? {} : { ...gpuRow(known.id) };
-  // A stated memory size replaces the listed one too, which would win otherwise.
-  const sized = 'memoryGB' in value ? { visibleMemoryMiB: undefined, memoryUsableGB: undefined } : {};
+  // A stated memory size replaces the more exact ones of the row too, which would win otherwise.
+  const sized = {
+    ...('memoryGB' in value ? { visibleMemoryMiB: undefined, memoryUsableGB: undefined } : {}),
+    ...('memoryGB' in value || 'visibleMemoryMiB' in value ? { programMemoryMiB: undefined } : {}),
+  };
   const merged: Readonly<Record<string, unknown>> = { ...base, ...sized, ...value };
   const faults: Fault[] = [];
   const read = fieldReader(merged, faults);
@@ -198,9 +215,9 @@ export function gpuFromObject(value: unknown): Outcome<CatalogGpu> {
     computeCapability: capability === undefined ? '8.0' : String(capability),
     memoryGB: read.number('memoryGB', { min: 1, ...(sizeKnown ? { fallback: Math.round(visible / 1024) } : {}) }) ?? 0,
     ...(sizeKnown ? { visibleMemoryMiB: visible } : {}),
+    ...(typeof merged['programMemoryMiB'] === 'number' ? { programMemoryMiB: merged['programMemoryMiB'] } : {}),
     ...(typeof merged['memoryUsableGB'] === 'number' ? { memoryUsableGB: merged['memoryUsableGB'] } : {}),
     ...(typeof merged['vendor'] === 'string' ? { vendor: merged['vendor'] } : {}),
-    ...(typeof merged['memoryType'] === 'string' ? { memoryType: merged['memoryType'] } : {}),
     ...(typeof merged['memoryType'] === 'string' ? { memoryType: merged['memoryType'] } : {}),
     memoryBandwidthGBs: read.number('memoryBandwidthGBs', { min: 1 }) ?? 0,
     denseBf16Tflops: read.number('denseBf16Tflops', { min: 0.1 }) ?? 0,

@@ -59,7 +59,10 @@ export interface ModelShape {
 
 /** What the cost and memory models need to know of a GPU. Rates are dense datasheet peaks. */
 export interface GpuFacts {
+  /** Memory that the driver lists. */
   readonly memoryBytes: number;
+  /** Memory that a program is told of (`cudaMemGetInfo`; vLLM's `total_gpu_memory`): the driver keeps some back. */
+  readonly programMemoryBytes: number;
   /** HBM streams a smaller share of its datasheet bandwidth than GDDR does. */
   readonly memoryKind: 'hbm' | 'gddr';
   readonly memoryBandwidthBytesPerS: number;
@@ -105,6 +108,25 @@ export interface EngineLimits {
    * chunk's (vLLM: scheduler_reserve_full_isl, PR #37307, on by default from 0.20). Absent: false.
    */
   readonly reserveFullSequence?: boolean;
+}
+
+/**
+ * What vLLM's profiling run at start-up counts against `gpu_memory_utilization`: it changed from release to release. The
+ * table of releases is the catalogue's; here are plain numbers.
+ */
+export interface MemoryLaw {
+  /** Bytes alive at the peak of sampling, for each logit (sequences × vocabulary). */
+  readonly samplerBytesPerLogit: number;
+  /** False where the profiling run of v0's chunked prefill ends before sampling. */
+  readonly chunkedProfileSamples: boolean;
+  /** The CUDA context's memory counts. */
+  readonly contextCounted: boolean;
+  /** NCCL's and the custom all-reduce's buffers count. */
+  readonly collectivesCounted: boolean;
+  /** The estimate of what CUDA graphs will take counts. */
+  readonly graphsCounted: boolean;
+  /** Kernels and library handles that load during the profiling run, bytes. */
+  readonly nonTorchBytes: number;
 }
 
 export interface LayerKvOptions {
@@ -222,6 +244,7 @@ export interface EngineInput {
   readonly policy: Policy;
   readonly limits: EngineLimits;
   readonly gpuMemoryUtilization: number;
+  readonly memoryLaw: MemoryLaw;
   /** Pins the KV pool (as a start-up log tells it); null: from the memory model. */
   readonly numGpuBlocks: number | null;
   readonly enforceEager: boolean;

@@ -43,6 +43,7 @@ export function engineInput(plan: Plan, overrides: InputOverrides = {}): EngineI
       reserveFullSequence: engine.reserveFullSequence.value,
     },
     gpuMemoryUtilization: engine.gpuMemoryUtilization.value,
+    memoryLaw: engine.memoryLaw.value,
     numGpuBlocks: engine.numGpuBlocks.value,
     enforceEager: engine.enforceEager.value,
     prefixCaching: engine.prefixCaching.value,

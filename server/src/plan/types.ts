@@ -9,6 +9,7 @@ import type {
   KvDtype,
   LengthDistribution,
   LinearCost,
+  MemoryLaw,
   ModelShape,
   SchedulerKind,
   TraceColumns,
@@ -89,6 +90,8 @@ export interface Plan {
     readonly asyncScheduling: Located<boolean>;
     /** vLLM's full-sequence gate of admission; follows from the version alone. */
     readonly reserveFullSequence: Located<boolean>;
+    /** What start-up counts against the share of memory; follows from the version, the scheduler and the model. */
+    readonly memoryLaw: Located<MemoryLaw>;
     readonly prefixCaching: Located<boolean>;
     readonly kvOffloadHostPoolBytes: Located<number | null>;
     readonly kvOffloadConnector: Located<KvConnector>;

@@ -23,6 +23,7 @@ describe('defaults of vLLM by version', () => {
       { ...row, source: '' },
       {
         row: 'vllm 0.5.5',
+        version: '0.5.5',
         scheduler: 'v0',
         gpuMemoryUtilization: 0.9,
         blockSizeTokens: 16,

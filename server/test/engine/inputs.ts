@@ -1,5 +1,6 @@
 /** Engine inputs for tests: one plain default and a generator of small, hostile ones. */
 import fc from 'fast-check';
+import { memoryLaw } from '../../src/catalog/memoryLaws.ts';
 import type { EngineInput, GpuFacts, ModelShape } from '../../src/engine/types.ts';
 
 export const LLAMA_2_7B: ModelShape = {
@@ -18,6 +19,7 @@ export const LLAMA_2_7B: ModelShape = {
 
 export const L20: GpuFacts = {
   memoryBytes: 46068 * 2 ** 20,
+  programMemoryBytes: 45588 * 2 ** 20,
   memoryKind: 'gddr',
   memoryBandwidthBytesPerS: 864e9,
   bf16FlopsPerS: 119.5e12,
@@ -46,6 +48,7 @@ export function figureOneInput(tokens: number, over: Partial<EngineInput> = {}):
     policy: 'vllm',
     limits: { blockSizeTokens: 16, maxModelLenTokens: 16896, maxNumSeqs: 256, maxNumBatchedTokens: 16896 },
     gpuMemoryUtilization: 0.9,
+    memoryLaw: memoryLaw('0.5.5', 'v0', false).law,
     numGpuBlocks: null,
     enforceEager: false,
     asyncScheduling: false,

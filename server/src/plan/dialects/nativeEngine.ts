@@ -1,7 +1,8 @@
 /** `spec.engine` of a plan: stated settings, and vLLM's own defaults of that version for the rest. */
 import { DEFAULT_VERSION, type EngineDefaults, engineDefaults } from '../../catalog/engineDefaults.ts';
+import { memoryLaw } from '../../catalog/memoryLaws.ts';
 import { nativeActivation } from '../../engine/dtypes.ts';
-import type { KvConnector, KvDtype, SchedulerKind, WeightDtype } from '../../engine/types.ts';
+import type { KvConnector, KvDtype, MemoryLaw, SchedulerKind, WeightDtype } from '../../engine/types.ts';
 import { entryOf, type YamlMap } from '../../text/tree.ts';
 import { byDefault, type Draft } from '../draft.ts';
 import { boolean, bytesIn, integerIn, numberIn, oneOf, type Parser, type Reader, text, tokensIn } from '../read.ts';
@@ -122,6 +123,7 @@ export function readEngine(reader: Reader, spec: YamlMap, needs: EngineNeeds): D
       fromRow((each) => each.asyncScheduling),
     ),
     reserveFullSequence: fromRow((each) => each.reserveFullSequence),
+    memoryLaw: row === null || needs.model === null ? null : lawOf(row, needs.model.value),
     prefixCaching: reader.value(
       section,
       'prefixCaching',
@@ -184,6 +186,11 @@ function chosenScheduler(
 ): Located<SchedulerKind> | null {
   if (stated.value !== null) return { ...stated, value: stated.value };
   return row === null ? null : byDefault(row.scheduler, row.row);
+}
+
+function lawOf(row: EngineDefaults, model: CatalogModel): Located<MemoryLaw> {
+  const { law, since } = memoryLaw(row.version, row.scheduler, model.shape.moe !== undefined);
+  return byDefault(law, `${row.row}: start-up memory as of ${since}`);
 }
 
 interface RowKey {

@@ -236,6 +236,10 @@ export interface ServingPlan {
              */
             visibleMemoryMiB?: number;
             /**
+             * Memory that programs are told of, MiB: total_gpu_memory in vLLM's start-up log. The driver keeps the rest; default: 480 MiB of what it lists.
+             */
+            programMemoryMiB?: number;
+            /**
              * Usable memory where the vendor states less than memoryGB, GB.
              */
             memoryUsableGB?: number;
