@@ -82,8 +82,41 @@ export type RowInput =
 /** Versions that a source leaves open ('unknown (2025)') are read as the middle of that year. */
 const VERSION_WHERE_UNKNOWN = '0.9';
 
-/** @returns the engine's input, with vLLM's defaults of that version where the row is silent. */
+/** What a row leaves open, and how it is filled. */
+interface Filled {
+  readonly gpuMemoryUtilization: number | null;
+  readonly maxModelLenTokens: number | null;
+}
+
+/**
+ * @returns the engine's input, with vLLM's defaults of that version where the row is silent. What was measured had
+ * started, so where the defaults leave no room for the row's longest request, its operator had set what start-up then
+ * asks for: a larger share of memory, or a shorter maximum length.
+ */
 export function rowInput(row: ValidationRow): RowInput {
+  const enough = Math.max(8192, 2 * longest(row));
+  const attempts: readonly Filled[] = [
+    { gpuMemoryUtilization: null, maxModelLenTokens: null },
+    { gpuMemoryUtilization: 0.95, maxModelLenTokens: null },
+    { gpuMemoryUtilization: 0.95, maxModelLenTokens: enough },
+    { gpuMemoryUtilization: 0.98, maxModelLenTokens: enough },
+  ];
+  let first: RowInput | null = null;
+  for (const attempt of attempts) {
+    const built = inputOf(row, attempt);
+    if (!built.ok) return built;
+    const { kvTokens } = memoryModel(built.input);
+    const needed = Math.min(longest(row), built.input.limits.maxModelLenTokens);
+    if (kvTokens >= needed) return built;
+    first ??= {
+      ok: false,
+      reason: `the KV pool holds ${Math.max(0, kvTokens)} tokens by our reckoning, a request needs ${needed}`,
+    };
+  }
+  return first ?? { ok: false, reason: 'the row cannot be run' };
+}
+
+function inputOf(row: ValidationRow, filled: Filled): RowInput {
   const no = (reason: string): RowInput => ({ ok: false, reason });
   const model = findModel(row.model);
   if (model === undefined) return no(`model ${row.model} is not in the catalogue`);
@@ -95,7 +128,8 @@ export function rowInput(row: ValidationRow): RowInput {
   const workload = rowWorkload(row);
   if (typeof workload === 'string') return no(workload);
   const scheduler = row.scheduler.startsWith('v0') ? 'v0' : 'v1';
-  const maxModelLenTokens = row.maxModelLen ?? Math.max(model.shape.maxPositionTokens, longest(row));
+  const maxModelLenTokens =
+    row.maxModelLen ?? filled.maxModelLenTokens ?? Math.max(model.shape.maxPositionTokens, longest(row));
   const version = versionOf(row.engineVersion);
   const found = engineDefaults(version, gpu, maxModelLenTokens, scheduler);
   if (!found.ok) return no(found.message);
@@ -120,7 +154,8 @@ export function rowInput(row: ValidationRow): RowInput {
       maxNumBatchedTokens: row.maxNumBatchedTokens ?? defaults.maxNumBatchedTokens,
       reserveFullSequence: defaults.reserveFullSequence,
     },
-    gpuMemoryUtilization: row.gpuMemoryUtilization ?? defaults.gpuMemoryUtilization,
+    gpuMemoryUtilization:
+      row.gpuMemoryUtilization ?? filled.gpuMemoryUtilization ?? defaults.gpuMemoryUtilization,
     numGpuBlocks: row.numGpuBlocks ?? null,
     memoryLaw: memoryLaw(version, scheduler, model.shape.moe !== undefined).law,
     enforceEager: row.enforceEager ?? (row.caveats ?? []).includes('CUDA graphs off'),
@@ -128,17 +163,13 @@ export function rowInput(row: ValidationRow): RowInput {
     ...((row.caveats ?? []).some((caveat) => /in.process/.test(caveat)) || row.source.startsWith('accelmark')
       ? { harness: 'inProcess' }
       : {}),
-    // Prompts of a synthetic workload are each their own, so that a prefix cache would find nothing.
-    prefixCaching: false,
+    // Prompts of a synthetic workload are each their own, but who is preempted finds its own beginning again.
+    prefixCaching: row.prefixCaching ?? defaults.prefixCaching,
     layerkv: OFF,
     slo: { ttftS: null, tpotS: null, attainment: 1 },
     cost: { kind: 'roofline' },
     workload,
   };
-  const { kvTokens } = memoryModel(input);
-  const needed = Math.min(longest(row), maxModelLenTokens);
-  if (kvTokens < needed)
-    return no(`the KV pool holds ${Math.max(0, kvTokens)} tokens by our reckoning, a request needs ${needed}`);
   return { ok: true, input };
 }
 
