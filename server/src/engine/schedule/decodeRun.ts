@@ -35,14 +35,12 @@ function steadySteps(
   // Room for one step has been made, and nothing is looked at within one.
   if (single) return 1;
   const { decode, layerkv, loads } = replica;
-  const steps = Math.min(
-    holdsSteps,
-    layerkv?.steadySteps(baseS) ?? Number.POSITIVE_INFINITY,
-    decode.stepsToFinish(),
-    decode.stepsToFill(),
-    decode.stepsForGpuBlocks(replica.freeLayerBlocks),
-    layerkv === null ? Number.POSITIVE_INFINITY : decode.stepsForHostBlocks(layerkv.holdings.hostFree),
-  );
+  let steps = Math.min(holdsSteps, decode.stepsToFinish(), decode.stepsToFill());
+  steps = decode.stepsForGpuBlocks(replica.freeLayerBlocks, steps);
+  if (layerkv !== null) {
+    steps = layerkv.steadySteps(baseS, steps);
+    if (decode.streamLayers > 0) steps = decode.stepsForHostBlocks(layerkv.holdings.hostFree, steps);
+  }
   const transferS = layerkv?.parking.nextEventS() ?? loads?.nextEventS() ?? Number.POSITIVE_INFINITY;
   const horizonS = Math.min(untilS, transferS);
   const budgetS = horizonS - SIMULTANEOUS_S - replica.clockS;

@@ -11,14 +11,18 @@ export class GapHistogram {
   private total = 0;
   private sumS = 0;
   private longestS = 0;
+  /** Below it all bins are empty. */
+  private firstBin = Number.POSITIVE_INFINITY;
 
   /** `count` gaps of `gapS`. */
   add(gapS: number, count: number): void {
     if (count <= 0) return;
-    this.counts[this.binOf(gapS)]! += count;
+    const bin = this.binOf(gapS);
+    this.counts[bin]! += count;
+    if (bin < this.firstBin) this.firstBin = bin;
     this.total += count;
     this.sumS += gapS * count;
-    this.longestS = Math.max(this.longestS, gapS);
+    if (gapS > this.longestS) this.longestS = gapS;
   }
 
   /** `steps` steps of baseS, baseS + growthS, …, each with `count` gaps of its length. */
@@ -51,7 +55,7 @@ export class GapHistogram {
   quantileS(p: number): number {
     const rank = p * this.total;
     let below = 0;
-    for (let bin = 0; bin < this.counts.length; bin++) {
+    for (let bin = this.firstBin; bin < this.counts.length; bin++) {
       const here = this.counts[bin]!;
       if (here === 0 || below + here < rank) {
         below += here;

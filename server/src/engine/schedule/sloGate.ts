@@ -1,4 +1,5 @@
 /** LayerKV's SLO budget: how long decoding may be held up by prefills before somebody's TPOT breaks. */
+import type { DecodeBatch } from './decodeBatch.ts';
 import type { LayerKv } from './layerkv.ts';
 import { predictReloadWaits } from './reloadWait.ts';
 import type { Replica } from './replica.ts';
@@ -67,7 +68,7 @@ export class SloGate {
     if (witness === NONE || this.countReloadWait) return false;
     const bound = replica.laneOf(witness) !== null || layerkv.parking.holds(witness);
     if (!bound) return false;
-    const allowedS = allowanceS(replica, layerkv, witness, this.tpotS!);
+    const allowedS = allowanceS(replica, layerkv, witness, replica.producedTokens(witness), this.tpotS!);
     return wantedS > allowedS && !this.isLost(allowedS);
   }
 
@@ -79,17 +80,40 @@ export class SloGate {
   private budget(): number {
     if (!Number.isNaN(this.budgetS)) return this.budgetS;
     const { replica, layerkv } = this;
+    const { lanes } = replica;
     this.budgetS = Number.POSITIVE_INFINITY;
+    for (let k = 0; k < lanes.length; k++) {
+      const { decode } = lanes[k]!;
+      this.considerAll(decode.order, decode.orderLength, decode, null);
+    }
     const waits = this.countReloadWait ? predictReloadWaits(replica, layerkv) : null;
-    const consider = (request: number): void => {
-      const allowedS = allowanceS(replica, layerkv, request, this.tpotS!) - (waits?.get(request) ?? 0);
-      if (allowedS >= this.budgetS || this.isLost(allowedS)) return;
+    const { reloading, parked, leaving } = layerkv.parking;
+    this.considerAll(reloading, reloading.length, null, waits);
+    this.considerAll(parked, parked.length, null, waits);
+    this.considerAll(leaving, leaving.length, null, waits);
+    return this.budgetS;
+  }
+
+  /** The smallest T_allow of these requests, which all decode in `decode` or none of them does; −1 is a hole. */
+  private considerAll(
+    requests: ArrayLike<number>,
+    length: number,
+    decode: DecodeBatch | null,
+    waits: ReadonlyMap<number, number> | null,
+  ): void {
+    const { replica, layerkv, tpotS } = this;
+    const { producedTokens } = replica.records;
+    for (let k = 0; k < length; k++) {
+      const request = requests[k]!;
+      if (request < 0) continue;
+      const before = producedTokens[request]!;
+      const past = decode === null ? before : before + decode.stepsDone - decode.joinStep[request]!;
+      const ownS = allowanceS(replica, layerkv, request, past, tpotS!);
+      const allowedS = waits === null ? ownS : ownS - (waits.get(request) ?? 0);
+      if (allowedS >= this.budgetS || this.isLost(allowedS)) continue;
       this.budgetS = allowedS;
       this.witness = request;
-    };
-    replica.forEachRunning(consider);
-    layerkv.parking.forEach(consider);
-    return this.budgetS;
+    }
   }
 }
 
@@ -98,9 +122,15 @@ export class SloGate {
  *
  * N_past counts the tokens produced, the first included; T_past runs from the first token, parking counted; N_future is
  * what the predicted length leaves, at least 1; current TPOT is the last decode step (0 before there was one).
+ * @param past N_past of the request.
  */
-export function allowanceS(replica: Replica, layerkv: LayerKv, request: number, tpotS: number): number {
-  const past = replica.producedTokens(request);
+export function allowanceS(
+  replica: Replica,
+  layerkv: LayerKv,
+  request: number,
+  past: number,
+  tpotS: number,
+): number {
   const future = Math.max(1, layerkv.predictedTokens[request]! - past);
   const sinceFirstS = replica.clockS - replica.records.firstTokenS[request]!;
   return tpotS * (past + future) - (sinceFirstS + future * replica.lastDecodeS);

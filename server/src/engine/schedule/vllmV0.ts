@@ -76,7 +76,7 @@ export class PrefillFirstScheduler {
         this.replica.freeLayerBlocks -= blocks * config.layers;
       }
       waiting.popFront();
-      chunks.add(request, 0, tokens);
+      chunks.add(request, 0, tokens, true);
       addPrefill(batch, tokens, 0, true, config.cost.windowTokens);
     }
   }
