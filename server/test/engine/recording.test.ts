@@ -91,7 +91,9 @@ describe('the timeline', () => {
   it('shows the queue of figure 1 growing under vLLM, and requests parked under LayerKV', () => {
     const peak = (policy: 'vllm' | 'layerkv', column: 'queue' | 'parked'): number =>
       Math.max(
-        ...simulate(figureOneInput(2048, { policy }), { record: 'all' }).recording!.timeline!.averages().columns[column],
+        ...simulate(figureOneInput(2048, { policy }), { record: 'all' }).recording!.timeline!.averages().columns[
+          column
+        ],
       );
     assert.ok(peak('vllm', 'queue') > 20 && peak('layerkv', 'queue') < 5);
     assert.ok(peak('layerkv', 'parked') > 20 && peak('vllm', 'parked') === 0);

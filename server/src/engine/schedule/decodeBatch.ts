@@ -29,8 +29,8 @@ export class DecodeBatch {
   /** The counter when each request joined: it has produced `stepsDone − joinStep` tokens since. To be read only. */
   readonly joinStep: Float64Array;
 
-  /** Requests whose context is still below the window. */
-  private growing = 0;
+  /** Requests whose context is still below the window: they grow `windowTokens` in each step. */
+  growing = 0;
 
   private readonly key: Float64Array;
   private readonly finishStep: Float64Array;
@@ -94,6 +94,11 @@ export class DecodeBatch {
     this.append(request);
   }
 
+  /** Tokens produced in the batch since the request joined. */
+  producedSinceJoin(request: number): number {
+    return this.stepsDone - this.joinStep[request]!;
+  }
+
   /** KV tokens the request holds now. */
   kvTokens(request: number): number {
     return this.key[request]! + this.stepsDone - 1;
@@ -135,7 +140,7 @@ export class DecodeBatch {
 
   /** And on the host. */
   hostBlocksForNextStep(): number {
-    return this.streamLayers === 0 ? 0 : this.hostNeed[this.phase()]!;
+    return this.hostNeed[this.phase()]!;
   }
 
   /** Layer-blocks that `steps` steps need on the GPU. */
@@ -202,11 +207,6 @@ export class DecodeBatch {
         this.fills.pop();
       }
     }
-  }
-
-  /** Sequences whose contexts are below the window: they grow `windowTokens` in each step. */
-  get growingCount(): number {
-    return this.growing;
   }
 
   /** The most recently admitted request, −1 when empty. */

@@ -49,7 +49,7 @@ function steadySteps(
 
 function decodeSteps(replica: Replica, { baseS, growthS, ownS, ownGrowthS }: DecodeRun, steps: number): void {
   const durationS = runS(baseS, growthS, steps);
-  takeGrowth(replica, steps, durationS - runS(ownS, ownGrowthS, steps));
+  takeGrowth(replica, steps, replica.decode.streamLayers > 0 ? durationS - runS(ownS, ownGrowthS, steps) : 0);
   replica.recorder?.span(replica.clockS, replica.clockS + durationS);
   replica.recorder?.decodes(replica.clockS + baseS, baseS, growthS, steps);
   replica.clockS += durationS;
@@ -61,8 +61,8 @@ function decodeSteps(replica: Replica, { baseS, growthS, ownS, ownGrowthS }: Dec
 function decodeRun(replica: Replica): DecodeRun {
   const { decode, layerkv } = replica;
   const law = replica.decodeLaw(decode.count);
-  const ownS = replica.decodeStepS() + (layerkv?.decodeWaitS() ?? 0);
-  const ownGrowthS = law.perContextTokenS * decode.count + law.perWindowTokenS * decode.growingCount;
+  const ownS = replica.lawStepS(law) + (layerkv?.decodeWaitS() ?? 0);
+  const ownGrowthS = law.perContextTokenS * decode.count + law.perWindowTokenS * decode.growing;
   const own = { baseS: ownS, growthS: ownGrowthS, ownS, ownGrowthS, holdsSteps: Number.POSITIVE_INFINITY };
   const stream = streamLaw(replica);
   if (stream === null) return own;

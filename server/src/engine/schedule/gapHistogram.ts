@@ -16,8 +16,10 @@ export class GapHistogram {
 
   /** `count` gaps of `gapS`. */
   add(gapS: number, count: number): void {
-    if (count <= 0) return;
-    const bin = this.binOf(gapS);
+    if (count > 0) this.enter(this.binOf(gapS), gapS, count);
+  }
+
+  private enter(bin: number, gapS: number, count: number): void {
     this.counts[bin]! += count;
     if (bin < this.firstBin) this.firstBin = bin;
     this.total += count;
@@ -27,13 +29,15 @@ export class GapHistogram {
 
   /** `steps` steps of baseS, baseS + growthS, …, each with `count` gaps of its length. */
   addRun(baseS: number, growthS: number, steps: number, count: number): void {
+    if (count <= 0) return;
     let done = 0;
     while (done < steps) {
       const gapS = baseS + growthS * done;
-      const edgeS = SHORTEST_S * BIN_RATIO ** (this.binOf(gapS) + 1);
+      const bin = this.binOf(gapS);
+      const edgeS = SHORTEST_S * BIN_RATIO ** (bin + 1);
       const until = growthS > 0 ? Math.ceil((edgeS - baseS) / growthS) : steps;
       const next = Math.min(steps, Math.max(done + 1, until));
-      this.add(baseS + (growthS * (done + next - 1)) / 2, (next - done) * count);
+      this.enter(bin, baseS + (growthS * (done + next - 1)) / 2, (next - done) * count);
       done = next;
     }
     if (steps > 0) this.longestS = Math.max(this.longestS, baseS + growthS * (steps - 1));

@@ -237,10 +237,7 @@ export class LayerKv {
 
   private startReloads(): void {
     const { parking, holdings, replica, config } = this;
-    while (
-      parking.parked.length > 0 &&
-      replica.running + parking.reloading.length < replica.config.limits.maxNumSeqs
-    ) {
+    while (parking.parked.length > 0 && replica.running + parking.reloading.length < replica.config.limits.maxNumSeqs) {
       const request = parking.parked[0]!;
       const missing = config.layers - holdings.retained[request]!;
       const needed = missing * replica.blocksOf(holdings.kvTokens[request]!);

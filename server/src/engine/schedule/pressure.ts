@@ -93,7 +93,8 @@ export class PressureWatch {
     const { replica, layerkv } = this;
     const { tpotS } = layerkv.config;
     const { predictedTokens } = layerkv;
-    const { producedTokens } = replica.records;
+    const { clockS, lastDecodeS } = replica;
+    const { producedTokens, firstTokenS } = replica.records;
     const { order, orderLength, joinStep, stepsDone } = replica.decode;
     const soon = replica.config.limits.blockSizeTokens;
     let best = NONE;
@@ -103,7 +104,8 @@ export class PressureWatch {
       if (request < 0) continue;
       const past = producedTokens[request]! + stepsDone - joinStep[request]!;
       if (endsSoon(predictedTokens[request]! - past, soon)) continue;
-      const slackS = tpotS === null ? 0 : allowanceS(replica, layerkv, request, past, tpotS);
+      const sinceFirstS = clockS - firstTokenS[request]!;
+      const slackS = tpotS === null ? 0 : allowanceS(tpotS, past, predictedTokens[request]!, sinceFirstS, lastDecodeS);
       if (slackS < most - SIMULTANEOUS_S) continue;
       if (slackS > most) most = slackS;
       best = request;

@@ -145,8 +145,8 @@ export class Replica {
   /** Tokens produced so far, the first included. */
   producedTokens(request: number): number {
     const before = this.records.producedTokens[request]!;
-    const decode = this.laneOf(request)?.decode;
-    return decode === undefined ? before : before + decode.stepsDone - decode.joinStep[request]!;
+    const lane = this.laneOf(request);
+    return lane === null ? before : before + lane.decode.producedSinceJoin(request);
   }
 
   refuse(): void {
@@ -275,9 +275,12 @@ export class Replica {
 
   /** How long the next decode step takes by itself, s; 0 when nobody decodes. */
   decodeStepS(): number {
+    return this.decode.count === 0 ? 0 : this.lawStepS(this.decodeLaw(this.decode.count));
+  }
+
+  /** The same by the law of as many sequences as decode. */
+  lawStepS(law: DecodeLaw): number {
     const { decode } = this;
-    if (decode.count === 0) return 0;
-    const law = this.decodeLaw(decode.count);
     return law.baseS + law.perContextTokenS * decode.contextTokens + law.perWindowTokenS * decode.windowTokens;
   }
 
