@@ -1,7 +1,7 @@
 /** One run of one policy: requests go in, what happened to each comes out. Pure and deterministic. */
 import { linearCost } from './cost/linear.ts';
-import { stepCost } from './cost/stepCost.ts';
 import { Pipeline } from './cost/stages.ts';
+import { stepCost } from './cost/stepCost.ts';
 import type { CostModel } from './cost/types.ts';
 import { HostTier } from './kv/hostTier.ts';
 import { linkLaw } from './kv/link.ts';

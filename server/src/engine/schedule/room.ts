@@ -18,5 +18,5 @@ export function makeRoomForDecode(replica: Replica, preempt: () => void): boolea
 
 function isShortForDecode({ decode, layerkv, freeLayerBlocks }: Replica): boolean {
   if (decode.gpuBlocksForNextStep() > freeLayerBlocks - (layerkv?.transientHeld ?? 0)) return true;
-  return layerkv !== null && decode.streamLayers > 0 && decode.hostBlocksForNextStep() > layerkv.holdings.hostFree;
+  return layerkv !== null && decode.hostBlocksForNextStep() > layerkv.holdings.hostFree;
 }
