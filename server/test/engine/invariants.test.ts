@@ -139,6 +139,20 @@ describe('invariants, at every boundary of every engine', () => {
     assert.ok(looked > 20_000, `${looked} boundaries`);
   });
 
+  it('host memory is enough for what streams and for who comes beside it, however small it is', () => {
+    const layerkv = fc.record({ residency: fc.constant('stream' as const), hostPoolBytes: fc.constant(30_000) });
+    const tight = fc.tuple(hostileInput, layerkv).map(([input, over]) => ({
+      ...input,
+      scheduler: 'v1' as const,
+      policy: 'layerkv-no-slo' as const,
+      layerkv: { ...input.layerkv, ...over },
+    }));
+    fc.assert(
+      fc.property(tight, (input) => void simulate(input)),
+      { numRuns: 4000 },
+    );
+  });
+
   it('bytes moved are the bytes of the layers moved: whole tokens of whole layers', () => {
     fc.assert(
       fc.property(hostileInput, (input) => {

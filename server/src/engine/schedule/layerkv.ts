@@ -108,13 +108,13 @@ export class LayerKv {
 
   /**
    * Takes blocks for a prompt's prefill if memory and the SLO budget allow it.
-   * @param setAside layer-blocks that are spoken for.
+   * @param setAside layer-blocks that are spoken for on the GPU, and on the host.
    */
-  admit(request: number, tokens: number, setAside: number): boolean {
+  admit(request: number, tokens: number, setAside: number, hostSetAside: number): boolean {
     const { replica, holdings } = this;
     if (tokens !== this.askedTokens) this.estimate(tokens);
     const blocks = replica.blocksOf(tokens);
-    const retained = this.chooseRetained(blocks, setAside);
+    const retained = this.chooseRetained(blocks, setAside, hostSetAside);
     if (retained < 0) return false;
     if (!this.gate.claim(this.askedS)) return false;
     const leaving = this.config.layers - retained;
@@ -247,7 +247,7 @@ export class LayerKv {
   }
 
   /** Layers of the prompt asked about that stay, −1 when it cannot start now. */
-  private chooseRetained(blocks: number, setAside: number): number {
+  private chooseRetained(blocks: number, setAside: number, hostSetAside: number): number {
     const { config, replica, parking } = this;
     const { layers } = config;
     const available = replica.freeLayerBlocks - setAside - this.transientHeld;
@@ -255,7 +255,7 @@ export class LayerKv {
     // Whoever is parked came first: until they are back, newcomers take no more than they must.
     const alone = parking.parked.length === 0;
     if (alone && spare >= layers * blocks) return layers;
-    const least = Math.max(this.askedLayers, layers - Math.floor(this.holdings.hostFree / blocks));
+    const least = Math.max(this.askedLayers, layers - Math.floor((this.holdings.hostFree - hostSetAside) / blocks));
     if (least >= layers) return -1;
     const most = alone ? Math.max(least, Math.min(layers - 1, Math.floor(spare / blocks))) : least;
     for (let kept = most; kept >= least; kept--) {

@@ -160,7 +160,7 @@ export class ChunkedScheduler {
       const loaded = (prefix?.hostHitBlocks ?? 0) * config.limits.blockSizeTokens;
       const tokens = loaded > 0 ? loaded : Math.min(total - cached, this.tokensLeft());
       if (layerkv !== null) {
-        if (!layerkv.admit(request, total, this.decodeGrowth())) return;
+        if (!layerkv.admit(request, total, this.decodeGrowth(), replica.decode.hostBlocksForNextStep())) return;
       } else {
         // Blocks that are found in use cost nothing; free ones are taken out of the free blocks.
         const inUse = prefix === null ? 0 : prefix.hitBlocks - prefix.hitFreeBlocks;
