@@ -34,7 +34,7 @@ export function percentiles(values: Float64Array, scale: number): Percentiles | 
 
 export function meanOf(values: Float64Array): number {
   let sum = 0;
-  for (const value of values) sum += value;
+  for (let k = 0; k < values.length; k++) sum += values[k]!;
   return values.length === 0 ? 0 : sum / values.length;
 }
 

@@ -1,7 +1,7 @@
 /** One run of one policy: requests go in, what happened to each comes out. Pure and deterministic. */
 import { linearCost } from './cost/linear.ts';
-import { stepCost } from './cost/stepCost.ts';
 import { Pipeline } from './cost/stages.ts';
+import { stepCost } from './cost/stepCost.ts';
 import type { CostModel } from './cost/types.ts';
 import { ChunkStore } from './kv/chunkStore.ts';
 import { FrontEnd } from './frontEnd.ts';
@@ -38,8 +38,8 @@ export interface Run {
 }
 
 export interface SimulateOptions {
-  /** Also keep the gaps between tokens and how the run went over time; costs a little. */
-  readonly record?: boolean;
+  /** Also keep the gaps between tokens, or these and how the run went over time; costs a little, or some more. */
+  readonly record?: 'gaps' | 'all';
   /** In place of the law that the input asks for, for studies. */
   readonly cost?: CostModel;
 }
@@ -59,7 +59,7 @@ export function simulate(input: EngineInput, options: SimulateOptions = {}): Run
     ),
   );
   const engines = replicas.flat();
-  const recording = options.record === true ? createRecording() : null;
+  const recording = options.record === undefined ? null : createRecording(options.record === 'all');
   if (recording !== null) {
     for (const replica of engines.flatMap((engine) => engine.replicas))
       replica.recorder = new Recorder(recording, replica);
@@ -311,9 +311,10 @@ function usersOf(concurrency: number, engines: number, index: number): number {
 function makespan(records: Records): number {
   let first = Number.POSITIVE_INFINITY;
   let last = Number.NEGATIVE_INFINITY;
-  for (let k = 0; k < records.count; k++) {
-    first = Math.min(first, records.arrivalS[k]!);
-    if (records.finishS[k]! > last) last = records.finishS[k]!;
+  const { arrivalS, finishS, count } = records;
+  for (let k = 0; k < count; k++) {
+    if (arrivalS[k]! < first) first = arrivalS[k]!;
+    if (finishS[k]! > last) last = finishS[k]!;
   }
   return last > first ? last - first : 0;
 }

@@ -8,6 +8,7 @@ import {
   tInterval,
   violations,
 } from '../engine/metrics.ts';
+import type { Timeline } from '../engine/schedule/timeline.ts';
 import { hostTierApplies, layerKvCanAct, prefixCachingApplies, type Run, simulate } from '../engine/simulate.ts';
 import type { EngineInput, Policy } from '../engine/types.ts';
 import type { Plan } from '../plan/types.ts';
@@ -62,7 +63,7 @@ function predict(plan: Plan, policy: Policy, options: ForecastOptions, tick: () 
   if (!assessment.fits || !assessment.oneSequenceFits) {
     return { prediction: withoutRun(plan, input, assessment), rates: null };
   }
-  const run = simulate(input, { record: true });
+  const run = simulate(input, { record: options.perRequest ? 'all' : 'gaps' });
   tick();
   const rates = options.interval ? violationRates(plan, input, tick) : null;
   const interval = rates === null ? null : shareInterval(rates);
@@ -141,6 +142,7 @@ function fromRun(
   const ttftMs = percentiles(times.ttftS, 1000);
   const queueMs = meanOf(times.queueS) * 1000;
   const offloadMs = meanOf(times.exposedS) * 1000;
+  const timeline = run.recording?.timeline ?? null;
   return {
     ...header(plan, input, assessment),
     requests: records.count,
@@ -158,17 +160,17 @@ function fromRun(
     offload: input.policy === 'vllm' || !layerKvCanAct(input) ? null : offloadReport(run, assessment),
     ...(prefixCachingApplies(input) ? { prefixCache: prefixCacheReport(run, input) } : {}),
     verdict: verdictOf(run, rates?.any ?? null, input.slo.attainment),
-    ...(perRequest ? { perRequest: requestRecords(run), series: series(run, input, assessment) } : {}),
+    ...(perRequest ? { perRequest: requestRecords(run) } : {}),
+    ...(timeline === null ? {} : { series: series(timeline, input, assessment) }),
   };
 }
 
 function throughput(run: Run, goodShare: number | null): Prediction['throughput'] {
   const { records, makespanS } = run;
   if (makespanS <= 0) return null;
+  const { finishS, count } = records;
   let outputTokens = 0;
-  for (let k = 0; k < records.count; k++) {
-    if (!Number.isNaN(records.finishS[k]!)) outputTokens += records.outputTokens[k]!;
-  }
+  for (let k = 0; k < count; k++) if (!Number.isNaN(finishS[k]!)) outputTokens += records.outputTokens[k]!;
   const requestsPerS = records.finished / makespanS;
   return {
     requestsPerS,
@@ -209,8 +211,8 @@ function gapPercentiles(run: Run): Distribution | null {
   return { mean: gaps.meanS() * 1000, p50, p90, p95, p99, max: gaps.maxS() * 1000 };
 }
 
-function series(run: Run, input: EngineInput, assessment: Assessment): Series {
-  const { stepS, columns } = run.recording!.timeline.averages();
+function series(timeline: Timeline, input: EngineInput, assessment: Assessment): Series {
+  const { stepS, columns } = timeline.averages();
   const { gpuBlocks, hostPoolTokens } = assessment.memory;
   const engines = input.replicas * input.parallelism.data;
   const hostBlocks = ((hostPoolTokens ?? 0) * input.replicas) / input.limits.blockSizeTokens;

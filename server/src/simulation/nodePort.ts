@@ -5,7 +5,7 @@ import type { WorkerReply, WorkerRequest } from './workerProtocol.ts';
 
 /** Background jobs at a time, whatever the number of open files: an editor must stay quick while they run. */
 const BACKGROUND_WORKERS = 1;
-/** Finished workers that wait for the next job, so that it need not pay the 40 ms of starting one. */
+/** Workers that wait for the next job, so that it need not pay for starting one (25 ms) and, after a job, for cold code. */
 const IDLE_WORKERS = 1;
 /** A run that needs more than this fails with a message instead of taking the editor's memory. */
 const MAX_WORKER_HEAP_MB = 2048;
@@ -46,7 +46,11 @@ export function createNodePort(workerFile: string): SimulationPort {
       worker.on('error', () => discard(worker));
       worker.on('exit', () => discard(worker));
       if (keepWorker && !disposed && idle.length < IDLE_WORKERS) idle.push(worker);
-      else void worker.terminate();
+      else {
+        void worker.terminate();
+        // An edit that ends a run is followed by another run: its worker starts while the user goes on typing.
+        if (outcome.kind === 'cancelled') startSpare();
+      }
     }
     task.settle(outcome);
     pump();
@@ -57,12 +61,23 @@ export function createNodePort(workerFile: string): SimulationPort {
     if (at >= 0) idle.splice(at, 1);
   }
 
+  function startSpare(): void {
+    if (disposed || idle.length >= IDLE_WORKERS) return;
+    try {
+      const worker = createWorker(workerFile);
+      worker.on('error', () => discard(worker));
+      worker.on('exit', () => discard(worker));
+      idle.push(worker);
+    } catch {
+      // The next job tries again, and says what is wrong.
+    }
+  }
+
   function start(task: Task): void {
     const id = nextId++;
     running.add(task);
     try {
-      const worker =
-        idle.pop() ?? new Worker(workerFile, { resourceLimits: { maxOldGenerationSizeMb: MAX_WORKER_HEAP_MB } });
+      const worker = idle.pop() ?? createWorker(workerFile);
       task.worker = worker;
       worker.removeAllListeners();
       worker.on('message', (reply: WorkerReply) => {
@@ -110,6 +125,10 @@ export function createNodePort(workerFile: string): SimulationPort {
       for (const worker of idle.splice(0)) void worker.terminate();
     },
   };
+}
+
+function createWorker(file: string): Worker {
+  return new Worker(file, { resourceLimits: { maxOldGenerationSizeMb: MAX_WORKER_HEAP_MB } });
 }
 
 function crashMessage(error: unknown): string {

@@ -41,19 +41,32 @@ function held(replica: Replica, { partial = -1, doneTokens = 0, totalTokens = 0 
   const { layerkv, config } = replica;
   const layersOf = (request: number): number => layerkv?.holdings.retained[request] ?? config.layers;
   let blocks = 0;
-  replica.forEachRunning((request, lane) => {
-    blocks += layersOf(request) * replica.blocksOf(kvTokens(request, lane));
-  });
+  for (const lane of replica.lanes) {
+    const running = [...lane.decode.order.subarray(0, lane.decode.orderLength)].filter((request) => request >= 0);
+    assert.equal(running.length, lane.decode.count, 'decoding requests of a lane');
+    for (const request of running) blocks += layersOf(request) * replica.blocksOf(kvTokens(request, lane));
+  }
+  assert.equal(
+    replica.running,
+    replica.lanes.reduce((sum, { decode }) => sum + decode.count, 0),
+    'decoding requests',
+  );
   for (const lane of replica.flights) {
     for (let k = 0; k < lane.chunks.length; k++) {
-      if (!lane.isLastChunk(k, replica.totalTokens)) continue;
-      const request = lane.chunks.request[k]!;
+      const { request: requests, cached, tokens } = lane.chunks;
+      const request = requests[k]!;
+      const ends = request >= 0 && cached[k]! + tokens[k]! === replica.prefillTokens(request);
+      assert.equal(lane.endsPrompt(k), ends, 'the last chunk of a prompt');
+      if (!ends) continue;
       blocks += layersOf(request) * replica.blocksOf(replica.prefillTokens(request));
     }
   }
-  layerkv?.parking.forEach((request) => {
-    blocks += layerkv.holdings.retained[request]! * replica.blocksOf(layerkv.holdings.kvTokens[request]!);
-  });
+  if (layerkv !== null) {
+    const { parked, reloading, leaving } = layerkv.parking;
+    for (const request of [...parked, ...reloading, ...leaving]) {
+      blocks += layerkv.holdings.retained[request]! * replica.blocksOf(layerkv.holdings.kvTokens[request]!);
+    }
+  }
   if (partial < 0) return blocks;
   if (layerkv === null) return blocks + config.layers * replica.blocksOf(doneTokens);
   return blocks + layerkv.holdings.retained[partial]! * replica.blocksOf(totalTokens);
@@ -124,6 +137,20 @@ describe('invariants, at every boundary of every engine', () => {
       { numRuns: 1500 },
     );
     assert.ok(looked > 20_000, `${looked} boundaries`);
+  });
+
+  it('host memory is enough for what streams and for who comes beside it, however small it is', () => {
+    const layerkv = fc.record({ residency: fc.constant('stream' as const), hostPoolBytes: fc.constant(30_000) });
+    const tight = fc.tuple(hostileInput, layerkv).map(([input, over]) => ({
+      ...input,
+      scheduler: 'v1' as const,
+      policy: 'layerkv-no-slo' as const,
+      layerkv: { ...input.layerkv, ...over },
+    }));
+    fc.assert(
+      fc.property(tight, (input) => void simulate(input)),
+      { numRuns: 4000 },
+    );
   });
 
   it('bytes moved are the bytes of the layers moved: whole tokens of whole layers', () => {

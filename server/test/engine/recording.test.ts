@@ -40,7 +40,7 @@ describe('gaps between tokens', () => {
   it('add up to the time from first token to finish, request by request, in any plan', () => {
     fc.assert(
       fc.property(hostileInput, (input) => {
-        const { records, recording } = simulate(input, { record: true });
+        const { records, recording } = simulate(input, { record: 'gaps' });
         let tokens = 0;
         let seconds = 0;
         for (let k = 0; k < records.count; k++) {
@@ -77,9 +77,9 @@ describe('the timeline', () => {
     fc.assert(
       fc.property(hostileInput, (input) => {
         const plain = simulate(input).records;
-        const { records, recording } = simulate(input, { record: true });
+        const { records, recording } = simulate(input, { record: 'all' });
         assert.deepEqual([...records.finishS], [...plain.finishS]);
-        const { columns } = recording!.timeline.averages();
+        const { columns } = recording!.timeline!.averages();
         for (const blocks of columns.gpuKvBlocks) assert.ok(blocks >= -1e-6 && blocks <= input.numGpuBlocks! + 1e-6);
         for (const blocks of columns.hostKvBlocks) assert.ok(blocks >= -1e-6);
         for (const busy of columns.linkBusy) assert.ok(busy >= 0 && busy <= 2 + 1e-6);
@@ -91,7 +91,9 @@ describe('the timeline', () => {
   it('shows the queue of figure 1 growing under vLLM, and requests parked under LayerKV', () => {
     const peak = (policy: 'vllm' | 'layerkv', column: 'queue' | 'parked'): number =>
       Math.max(
-        ...simulate(figureOneInput(2048, { policy }), { record: true }).recording!.timeline.averages().columns[column],
+        ...simulate(figureOneInput(2048, { policy }), { record: 'all' }).recording!.timeline!.averages().columns[
+          column
+        ],
       );
     assert.ok(peak('vllm', 'queue') > 20 && peak('layerkv', 'queue') < 5);
     assert.ok(peak('layerkv', 'parked') > 20 && peak('vllm', 'parked') === 0);

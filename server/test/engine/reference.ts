@@ -83,7 +83,7 @@ export class ReferenceEngine extends ReferenceState {
       if (tokens + need > maxNumBatchedTokens) break;
       if (this.running.length + this.reloading.length + batch.length >= maxNumSeqs) break;
       if (this.acts) {
-        if (!this.admitLayerKv(head, need, round, 0)) break;
+        if (!this.admitLayerKv(head, need, round, false)) break;
       } else {
         if (Math.floor(this.free() / this.layers) - this.blocks(need) < this.watermark) break;
         head.onGpu = new Array(this.layers).fill(true);
@@ -180,7 +180,7 @@ export class ReferenceEngine extends ReferenceState {
       }
       const tokens = Math.min(total, budget);
       if (this.acts) {
-        if (!this.admitLayerKv(head, total, round, this.growth())) break;
+        if (!this.admitLayerKv(head, total, round, true)) break;
       } else {
         const room = this.input.limits.reserveFullSequence === true ? total : tokens;
         if (this.blocks(room) * this.layers > this.free() - this.growth()) break;

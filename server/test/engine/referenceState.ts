@@ -187,10 +187,15 @@ export class ReferenceState {
     return this.flights.reduce((sum, flight) => sum + flight.transient, 0);
   }
 
-  protected isShort(): boolean {
+  /** Layer-blocks on the host that the coming step's decodes take for layers that stream. */
+  protected hostGrowth(): number {
     let host = 0;
     for (const r of this.ready()) host += (this.blocks(r.kv + 1) - this.blocks(r.kv)) * r.streamed;
-    return this.growth() > this.free() - this.transientInFlight() || host > this.hostFree();
+    return host;
+  }
+
+  protected isShort(): boolean {
+    return this.growth() > this.free() - this.transientInFlight() || this.hostGrowth() > this.hostFree();
   }
 
   protected drop(r: ReferenceRequest): void {
@@ -342,10 +347,10 @@ export class ReferenceState {
     }
   }
 
-  protected admitLayerKv(r: ReferenceRequest, tokens: number, round: Round, growth: number): boolean {
+  protected admitLayerKv(r: ReferenceRequest, tokens: number, round: Round, decodes: boolean): boolean {
     const blocks = this.blocks(tokens);
-    const available = this.free() - growth - round.transient;
-    const kept = this.keep(tokens, blocks, available);
+    const available = this.free() - (decodes ? this.growth() : 0) - round.transient;
+    const kept = this.keep(tokens, blocks, available, this.hostFree() - (decodes ? this.hostGrowth() : 0));
     if (kept < 0) return false;
     const estimate = this.estimate(tokens);
     round.budget ??= this.budget();
@@ -360,13 +365,13 @@ export class ReferenceState {
     return true;
   }
 
-  protected keep(tokens: number, blocks: number, available: number): number {
+  protected keep(tokens: number, blocks: number, available: number, host: number): number {
     const { layers } = this;
     if (this.parked.length === 0 && available - layers * blocks >= this.floor(this.joining)) return layers;
     const minimum = minimumRetainedLayers(layers, tokens * this.transfer.offloadTokenLayerS, this.estimate(tokens));
     let best = -1;
     for (let kept = minimum; kept < layers; kept++) {
-      if ((layers - kept) * blocks > this.hostFree()) continue;
+      if ((layers - kept) * blocks > host) continue;
       if ((kept + Math.min(this.input.layerkv.transientLayers, layers - kept)) * blocks > available) continue;
       const extra = best >= 0;
       if (extra && (this.parked.length > 0 || kept * blocks > available - this.floor(this.joining))) break;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Plan } from '../../src/plan/types.ts';
@@ -8,9 +8,10 @@ import type { SimulationJob, SimulationPort } from '../../src/simulation/port.ts
 import { answer, type WorkerReply } from '../../src/simulation/workerProtocol.ts';
 import { FIGURE_1, planOf, prediction } from '../language/views.ts';
 
-/** What the stand-in worker does is asked for by the seed, so that each case is one job. */
+/** What the stand-in worker does is asked for by the seed, so that each case is one job. It notes its start beside itself. */
 const WORKER = `
 const { parentPort, threadId } = require('node:worker_threads');
+require('node:fs').appendFileSync(__dirname + '/started', threadId + '\\n');
 parentPort.on('message', ({ id, options }) => {
   if (options.seed === 1) throw new Error('out of luck');
   if (options.seed === 2) process.exit(7);
@@ -29,6 +30,7 @@ describe('the worker port', () => {
     plan = await planOf(FIGURE_1);
   });
   beforeEach(() => {
+    writeFileSync(join(folder, 'started'), '');
     port = createNodePort(join(folder, 'worker.js'));
   });
   afterEach(() => port.dispose());
@@ -69,6 +71,17 @@ describe('the worker port', () => {
     const next = port.run(job(0), silent);
     assert.deepEqual(await endless.outcome, { kind: 'cancelled' });
     assert.equal((await next.outcome).kind, 'done');
+  });
+
+  it('starts the next worker as soon as a run is ended, and uses it', async () => {
+    const started = (): readonly string[] => readFileSync(join(folder, 'started'), 'utf8').split('\n').slice(0, -1);
+    const endless = port.run(job(3), () => endless.cancel());
+    assert.deepEqual(await endless.outcome, { kind: 'cancelled' });
+    while (started().length < 2) await new Promise((resolve) => setImmediate(resolve));
+    const outcome = await port.run(job(0), silent).outcome;
+    assert.ok(outcome.kind === 'done');
+    assert.equal(outcome.predictions[0]?.name, started()[1]);
+    assert.equal(started().length, 2);
   });
 
   it('does not keep a user waiting behind the background', async () => {

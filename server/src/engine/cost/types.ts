@@ -100,8 +100,9 @@ export function addPrefill(
 ): void {
   batch.prefillSeqs += 1;
   batch.prefillTokens += tokens;
-  batch.prefillPairs += causalPairs(tokens, cached);
-  batch.prefillWindowPairs += windowPairs(tokens, cached, windowTokens);
+  const pairs = causalPairs(tokens, cached);
+  batch.prefillPairs += pairs;
+  batch.prefillWindowPairs += cached + tokens <= windowTokens ? pairs : windowPairs(tokens, cached, windowTokens);
   batch.prefillContextTokens += cached + tokens;
   if (last) batch.sampledSeqs += 1;
 }

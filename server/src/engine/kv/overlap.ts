@@ -40,7 +40,7 @@ export class OverlapTimer {
     for (let layer = 0; layer < this.layers; layer++) {
       if (retained > 0 && staysOnGpu(layer, retained, this.layers)) continue;
       this.offloadS[layer]! += offloadS;
-      this.fetchS[layer]! += fetchS;
+      if (fetchS > 0) this.fetchS[layer]! += fetchS;
     }
   }
 

@@ -45,5 +45,6 @@ export function minimumRetainedLayers(layers: number, perLayerTransferS: number,
  * 8 layers with 4 kept: 1, 3, 5, 7 stay.
  */
 export function staysOnGpu(layer: number, retained: number, layers: number): boolean {
-  return Math.floor(((layer + 1) * retained) / layers) > Math.floor((layer * retained) / layers);
+  // The count rises where the division's rest comes round.
+  return (layer * retained) % layers >= layers - retained;
 }

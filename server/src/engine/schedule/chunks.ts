@@ -6,17 +6,20 @@ export class Chunks {
   cached = new Int32Array(16);
   /** Prompt tokens computed in it. */
   tokens = new Int32Array(16);
+  /** 1 where the chunk ends its prompt. */
+  last = new Uint8Array(16);
 
   clear(): void {
     this.length = 0;
   }
 
-  add(request: number, cached: number, tokens: number): void {
+  add(request: number, cached: number, tokens: number, last: boolean): void {
     if (this.length === this.request.length) this.grow();
-    this.request[this.length] = request;
-    this.cached[this.length] = cached;
-    this.tokens[this.length] = tokens;
-    this.length += 1;
+    const k = this.length++;
+    this.request[k] = request;
+    this.cached[k] = cached;
+    this.tokens[k] = tokens;
+    this.last[k] = last ? 1 : 0;
   }
 
   private grow(): void {
@@ -28,5 +31,8 @@ export class Chunks {
     this.request = larger(this.request);
     this.cached = larger(this.cached);
     this.tokens = larger(this.tokens);
+    const last = new Uint8Array(this.last.length * 2);
+    last.set(this.last);
+    this.last = last;
   }
 }

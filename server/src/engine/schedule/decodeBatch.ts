@@ -23,12 +23,17 @@ export class DecodeBatch {
   /** Σ over requests of layers on the host × cached tokens: what the next step fetches. */
   streamTokens = 0;
 
-  /** Requests whose context is still below the window. */
-  private growing = 0;
+  /** Requests in admission order, with holes (−1), in the first `orderLength` places. To be read only. */
+  order = new Int32Array(64);
+  orderLength = 0;
+  /** The counter when each request joined: it has produced `stepsDone − joinStep` tokens since. To be read only. */
+  readonly joinStep: Float64Array;
+
+  /** Requests whose context is still below the window: they grow `windowTokens` in each step. */
+  growing = 0;
 
   private readonly key: Float64Array;
   private readonly finishStep: Float64Array;
-  private readonly joinStep: Float64Array;
   private readonly position: Int32Array;
   private readonly isGrowing: Uint8Array;
   private readonly finishes = new StepHeap();
@@ -42,9 +47,6 @@ export class DecodeBatch {
   private readonly blockSize: number;
   private readonly window: number;
   private readonly windowed: boolean;
-  /** Admission order with holes (−1). */
-  private order = new Int32Array(64);
-  private orderLength = 0;
 
   constructor(requests: number, blockSizeTokens: number, windowTokens: number) {
     this.blockSize = blockSizeTokens;
@@ -108,31 +110,37 @@ export class DecodeBatch {
 
   /** Steps until the first request has produced its last token. */
   stepsToFinish(): number {
-    this.dropStale(this.finishes, this.finishStep);
-    return this.finishes.nextStep() - this.stepsDone;
+    const { finishes } = this;
+    while (finishes.size > 0 && !this.isFinish(finishes.nextRequest(), finishes.nextStep)) finishes.pop();
+    return finishes.nextStep - this.stepsDone;
   }
 
   /** Steps during which the number of contexts below the window stays the same. */
   stepsToFill(): number {
     if (this.growing === 0) return Number.POSITIVE_INFINITY;
-    while (this.fills.size > 0 && !this.isFilling(this.fills.nextRequest(), this.fills.nextStep())) this.fills.pop();
-    return this.fills.nextStep() - this.stepsDone;
+    while (this.fills.size > 0 && !this.isFilling(this.fills.nextRequest(), this.fills.nextStep)) this.fills.pop();
+    return this.fills.nextStep - this.stepsDone;
   }
 
   /** The request that finishes now, −1 when none does; remove it before asking again. */
   finishedRequest(): number {
-    this.dropStale(this.finishes, this.finishStep);
-    return this.finishes.nextStep() === this.stepsDone ? this.finishes.nextRequest() : -1;
+    const { finishes, stepsDone } = this;
+    while (finishes.nextStep <= stepsDone) {
+      const request = finishes.nextRequest();
+      if (this.isFinish(request, finishes.nextStep)) return request;
+      finishes.pop();
+    }
+    return -1;
   }
 
   /** Layer-blocks the next step needs on the GPU. */
   gpuBlocksForNextStep(): number {
-    return this.gpuNeed[this.phase(0)]!;
+    return this.gpuNeed[this.phase()]!;
   }
 
   /** And on the host. */
   hostBlocksForNextStep(): number {
-    return this.hostNeed[this.phase(0)]!;
+    return this.hostNeed[this.phase()]!;
   }
 
   /** Layer-blocks that `steps` steps need on the GPU. */
@@ -145,34 +153,42 @@ export class DecodeBatch {
     return this.needOf(this.hostNeed, this.streamLayers, steps);
   }
 
-  /** The most steps that so many free layer-blocks on the GPU allow. */
-  stepsForGpuBlocks(layerBlocks: number): number {
-    return this.stepsFor(this.gpuNeed, this.growthLayers, layerBlocks);
+  /** The most steps that so many free layer-blocks on the GPU allow, or `most` where they allow more. */
+  stepsForGpuBlocks(layerBlocks: number, most: number): number {
+    return this.stepsFor(this.gpuNeed, this.growthLayers, layerBlocks, most);
   }
 
   /** And on the host. */
-  stepsForHostBlocks(layerBlocks: number): number {
-    return this.stepsFor(this.hostNeed, this.streamLayers, layerBlocks);
+  stepsForHostBlocks(layerBlocks: number, most: number): number {
+    return this.stepsFor(this.hostNeed, this.streamLayers, layerBlocks, most);
   }
 
   private needOf(need: Int32Array, perPeriod: number, steps: number): number {
-    const periods = Math.floor(steps / this.blockSize);
+    if (perPeriod === 0) return 0;
+    const { blockSize } = this;
+    const periods = Math.floor(steps / blockSize);
     let blocks = periods * perPeriod;
-    for (let step = periods * this.blockSize; step < steps; step++) blocks += need[this.phase(step)]!;
+    let phase = this.phase();
+    for (let left = steps - periods * blockSize; left > 0; left--) {
+      blocks += need[phase]!;
+      phase = phase === 0 ? blockSize - 1 : phase - 1;
+    }
     return blocks;
   }
 
-  private stepsFor(need: Int32Array, perPeriod: number, layerBlocks: number): number {
-    if (perPeriod === 0) return Number.POSITIVE_INFINITY;
+  private stepsFor(need: Int32Array, perPeriod: number, layerBlocks: number, most: number): number {
+    if (perPeriod === 0) return most;
+    const { blockSize } = this;
     const periods = Math.floor(layerBlocks / perPeriod);
     let left = layerBlocks - periods * perPeriod;
-    let steps = periods * this.blockSize;
-    for (let k = 0; k < this.blockSize; k++) {
-      left -= need[this.phase(k)]!;
-      if (left < 0) break;
-      steps += 1;
+    let steps = periods * blockSize;
+    // One more whole period does not fit.
+    for (let phase = this.phase(); steps < most; steps++) {
+      left -= need[phase]!;
+      if (left < 0) return steps;
+      phase = phase === 0 ? blockSize - 1 : phase - 1;
     }
-    return steps;
+    return most;
   }
 
   /** Moves on by `steps` steps in which nobody finishes early and no window fills before the last one. */
@@ -182,20 +198,15 @@ export class DecodeBatch {
     this.windowTokens += steps * this.growing;
     this.streamTokens += steps * this.streamLayers;
     if (this.growing > 0) {
-      while (this.fills.size > 0 && this.fills.nextStep() <= this.stepsDone) {
+      while (this.fills.nextStep <= this.stepsDone) {
         const request = this.fills.nextRequest();
-        if (this.isFilling(request, this.fills.nextStep())) {
+        if (this.isFilling(request, this.fills.nextStep)) {
           this.growing -= 1;
           this.isGrowing[request] = 0;
         }
         this.fills.pop();
       }
     }
-  }
-
-  /** Sequences whose contexts are below the window: they grow `windowTokens` in each step. */
-  get growingCount(): number {
-    return this.growing;
   }
 
   /** The most recently admitted request, −1 when empty. */
@@ -223,20 +234,13 @@ export class DecodeBatch {
     this.streamTokens -= hostLayers * (context - 1);
     this.order[this.position[request]!] = -1;
     this.position[request] = -1;
-    if (this.finishes.nextRequest() === request && this.finishes.nextStep() === this.finishStep[request])
+    if (this.finishes.nextStep === this.finishStep[request] && this.finishes.nextRequest() === request)
       this.finishes.pop();
   }
 
-  /** Visits the batch in admission order. */
-  forEach(visit: (request: number) => void): void {
-    for (let k = 0; k < this.orderLength; k++) {
-      const request = this.order[k]!;
-      if (request >= 0) visit(request);
-    }
-  }
-
-  private phase(stepsAhead: number): number {
-    const counter = (this.stepsDone + stepsAhead) % this.blockSize;
+  /** Where the next step's needs stand; those of the step after it stand one place before, around the end. */
+  private phase(): number {
+    const counter = this.stepsDone % this.blockSize;
     return counter === 0 ? 0 : this.blockSize - counter;
   }
 
@@ -251,12 +255,8 @@ export class DecodeBatch {
   }
 
   /** Preempted requests leave their old heap entries behind; a rejoined one has a new step. */
-  private dropStale(heap: StepHeap, current: Float64Array): void {
-    while (heap.size > 0) {
-      const request = heap.nextRequest();
-      if (this.has(request) && current[request] === heap.nextStep()) return;
-      heap.pop();
-    }
+  private isFinish(request: number, step: number): boolean {
+    return this.position[request]! >= 0 && this.finishStep[request] === step;
   }
 
   private append(request: number): void {

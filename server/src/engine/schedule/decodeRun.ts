@@ -35,14 +35,12 @@ function steadySteps(
   // Room for one step has been made, and nothing is looked at within one.
   if (single) return 1;
   const { decode, layerkv, loads } = replica;
-  const steps = Math.min(
-    holdsSteps,
-    layerkv?.steadySteps(baseS) ?? Number.POSITIVE_INFINITY,
-    decode.stepsToFinish(),
-    decode.stepsToFill(),
-    decode.stepsForGpuBlocks(replica.freeLayerBlocks),
-    layerkv === null ? Number.POSITIVE_INFINITY : decode.stepsForHostBlocks(layerkv.holdings.hostFree),
-  );
+  let steps = Math.min(holdsSteps, decode.stepsToFinish(), decode.stepsToFill());
+  steps = decode.stepsForGpuBlocks(replica.freeLayerBlocks, steps);
+  if (layerkv !== null) {
+    steps = layerkv.steadySteps(baseS, steps);
+    if (decode.streamLayers > 0) steps = decode.stepsForHostBlocks(layerkv.holdings.hostFree, steps);
+  }
   const transferS = layerkv?.parking.nextEventS() ?? loads?.nextEventS() ?? Number.POSITIVE_INFINITY;
   const horizonS = Math.min(untilS, transferS);
   const budgetS = horizonS - SIMULTANEOUS_S - replica.clockS;
@@ -51,7 +49,7 @@ function steadySteps(
 
 function decodeSteps(replica: Replica, { baseS, growthS, ownS, ownGrowthS }: DecodeRun, steps: number): void {
   const durationS = runS(baseS, growthS, steps);
-  takeGrowth(replica, steps, durationS - runS(ownS, ownGrowthS, steps));
+  takeGrowth(replica, steps, replica.decode.streamLayers > 0 ? durationS - runS(ownS, ownGrowthS, steps) : 0);
   replica.recorder?.span(replica.clockS, replica.clockS + durationS);
   replica.recorder?.decodes(replica.clockS + baseS, baseS, growthS, steps);
   replica.clockS += durationS;
@@ -63,8 +61,8 @@ function decodeSteps(replica: Replica, { baseS, growthS, ownS, ownGrowthS }: Dec
 function decodeRun(replica: Replica): DecodeRun {
   const { decode, layerkv } = replica;
   const law = replica.decodeLaw(decode.count);
-  const ownS = replica.decodeStepS() + (layerkv?.decodeWaitS() ?? 0);
-  const ownGrowthS = law.perContextTokenS * decode.count + law.perWindowTokenS * decode.growingCount;
+  const ownS = replica.lawStepS(law) + (layerkv?.decodeWaitS() ?? 0);
+  const ownGrowthS = law.perContextTokenS * decode.count + law.perWindowTokenS * decode.growing;
   const own = { baseS: ownS, growthS: ownGrowthS, ownS, ownGrowthS, holdsSteps: Number.POSITIVE_INFINITY };
   const stream = streamLaw(replica);
   if (stream === null) return own;

@@ -11,25 +11,33 @@ export class GapHistogram {
   private total = 0;
   private sumS = 0;
   private longestS = 0;
+  /** Below it all bins are empty. */
+  private firstBin = Number.POSITIVE_INFINITY;
 
   /** `count` gaps of `gapS`. */
   add(gapS: number, count: number): void {
-    if (count <= 0) return;
-    this.counts[this.binOf(gapS)]! += count;
+    if (count > 0) this.enter(this.binOf(gapS), gapS, count);
+  }
+
+  private enter(bin: number, gapS: number, count: number): void {
+    this.counts[bin]! += count;
+    if (bin < this.firstBin) this.firstBin = bin;
     this.total += count;
     this.sumS += gapS * count;
-    this.longestS = Math.max(this.longestS, gapS);
+    if (gapS > this.longestS) this.longestS = gapS;
   }
 
   /** `steps` steps of baseS, baseS + growthS, …, each with `count` gaps of its length. */
   addRun(baseS: number, growthS: number, steps: number, count: number): void {
+    if (count <= 0) return;
     let done = 0;
     while (done < steps) {
       const gapS = baseS + growthS * done;
-      const edgeS = SHORTEST_S * BIN_RATIO ** (this.binOf(gapS) + 1);
+      const bin = this.binOf(gapS);
+      const edgeS = SHORTEST_S * BIN_RATIO ** (bin + 1);
       const until = growthS > 0 ? Math.ceil((edgeS - baseS) / growthS) : steps;
       const next = Math.min(steps, Math.max(done + 1, until));
-      this.add(baseS + (growthS * (done + next - 1)) / 2, (next - done) * count);
+      this.enter(bin, baseS + (growthS * (done + next - 1)) / 2, (next - done) * count);
       done = next;
     }
     if (steps > 0) this.longestS = Math.max(this.longestS, baseS + growthS * (steps - 1));
@@ -51,7 +59,7 @@ export class GapHistogram {
   quantileS(p: number): number {
     const rank = p * this.total;
     let below = 0;
-    for (let bin = 0; bin < this.counts.length; bin++) {
+    for (let bin = this.firstBin; bin < this.counts.length; bin++) {
       const here = this.counts[bin]!;
       if (here === 0 || below + here < rank) {
         below += here;

@@ -31,17 +31,16 @@ export class Lane {
     (getsToken ? this.orphans : this.tokenless).push(request);
   }
 
-  /** Prompts whose last chunk is on its way. @param total tokens that a request's prefill computes. */
-  prefilling(total: (request: number) => number): number {
+  /** Prompts whose last chunk is on its way. */
+  prefilling(): number {
     let count = 0;
-    if (this.busy) for (let k = 0; k < this.chunks.length; k++) if (this.isLastChunk(k, total)) count += 1;
+    if (this.busy) for (let k = 0; k < this.chunks.length; k++) if (this.endsPrompt(k)) count += 1;
     return count;
   }
 
   /** Whether the k-th chunk ends its prompt; not so where it was preempted. */
-  isLastChunk(k: number, total: (request: number) => number): boolean {
-    const { request, cached, tokens } = this.chunks;
-    return request[k]! >= 0 && cached[k]! + tokens[k]! === total(request[k]!);
+  endsPrompt(k: number): boolean {
+    return this.chunks.last[k] === 1 && this.chunks.request[k]! >= 0;
   }
 
   /** Prompt tokens under way. */

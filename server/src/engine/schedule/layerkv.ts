@@ -47,6 +47,10 @@ export class LayerKv {
   private readonly overlap: OverlapTimer;
   /** Requests admitted in this round with all their layers: they will grow in the next step. */
   private joining = 0;
+  /** The queue's head is asked about in every step: its prefill estimate, s, and the layers that its time makes stay. */
+  private askedTokens = -1;
+  private askedS = 0;
+  private askedLayers = 0;
   /** What of both belongs to steps under way. */
   private joiningBefore = 0;
   private transientBefore = 0;
@@ -71,11 +75,12 @@ export class LayerKv {
    * @param inFlightTokens prompt tokens that an unfinished prefill still has to compute; they weigh on the budget.
    */
   boundary(inFlightTokens: number): void {
+    const { flights } = this.replica;
     this.joining = 0;
     this.transientHeld = 0;
-    for (const lane of this.replica.flights) {
-      this.joining += lane.joining;
-      this.transientHeld += lane.transient;
+    for (let k = 0; k < flights.length; k++) {
+      this.joining += flights[k]!.joining;
+      this.transientHeld += flights[k]!.transient;
     }
     this.joiningBefore = this.joining;
     this.transientBefore = this.transientHeld;
@@ -92,25 +97,26 @@ export class LayerKv {
   }
 
   /**
-   * Decode steps that can pass before anything here has to be looked at again, at least 1.
+   * Decode steps that can pass before anything here has to be looked at again, at least 1 and at most `most`.
    * @param nextStepS how long the first of them takes, s; they grow from there.
    */
-  steadySteps(nextStepS: number): number {
+  steadySteps(nextStepS: number, most: number): number {
     if (this.parking.stirred) return 1;
-    const gateSteps = this.gate.steadySteps(nextStepS);
-    return this.config.options.residency === 'reload' ? Math.min(gateSteps, this.pressure.steadySteps()) : gateSteps;
+    const gateSteps = Math.min(most, this.gate.steadySteps(nextStepS));
+    return this.config.options.residency === 'reload' ? this.pressure.steadySteps(gateSteps) : gateSteps;
   }
 
   /**
    * Takes blocks for a prompt's prefill if memory and the SLO budget allow it.
-   * @param setAside layer-blocks that are spoken for.
+   * @param setAside layer-blocks that are spoken for on the GPU, and on the host.
    */
-  admit(request: number, tokens: number, setAside: number): boolean {
+  admit(request: number, tokens: number, setAside: number, hostSetAside: number): boolean {
     const { replica, holdings } = this;
+    if (tokens !== this.askedTokens) this.estimate(tokens);
     const blocks = replica.blocksOf(tokens);
-    const retained = this.chooseRetained(tokens, blocks, setAside);
+    const retained = this.chooseRetained(blocks, setAside, hostSetAside);
     if (retained < 0) return false;
-    if (!this.gate.claim(this.config.prefillEstimateS(tokens))) return false;
+    if (!this.gate.claim(this.askedS)) return false;
     const leaving = this.config.layers - retained;
     if (leaving === 0) this.joining += 1;
     holdings.retained[request] = retained;
@@ -121,6 +127,13 @@ export class LayerKv {
       this.predictedTokens[request] = this.predictor.predict(replica.records.outputTokens[request]!);
     }
     return true;
+  }
+
+  private estimate(tokens: number): void {
+    const { config } = this;
+    this.askedTokens = tokens;
+    this.askedS = config.prefillEstimateS(tokens);
+    this.askedLayers = minimumRetainedLayers(config.layers, tokens * config.link.offloadTokenLayerS, this.askedS);
   }
 
   /** Whether the transient layers of a later chunk (`tokens` in all so far) find room in this step; takes it if so. */
@@ -224,10 +237,7 @@ export class LayerKv {
 
   private startReloads(): void {
     const { parking, holdings, replica, config } = this;
-    while (
-      parking.parked.length > 0 &&
-      replica.runningCount() + parking.reloading.length < replica.config.limits.maxNumSeqs
-    ) {
+    while (parking.parked.length > 0 && replica.running + parking.reloading.length < replica.config.limits.maxNumSeqs) {
       const request = parking.parked[0]!;
       const missing = config.layers - holdings.retained[request]!;
       const needed = missing * replica.blocksOf(holdings.kvTokens[request]!);
@@ -236,8 +246,8 @@ export class LayerKv {
     }
   }
 
-  /** Layers of this prompt that stay, −1 when it cannot start now. */
-  private chooseRetained(tokens: number, blocks: number, setAside: number): number {
+  /** Layers of the prompt asked about that stay, −1 when it cannot start now. */
+  private chooseRetained(blocks: number, setAside: number, hostSetAside: number): number {
     const { config, replica, parking } = this;
     const { layers } = config;
     const available = replica.freeLayerBlocks - setAside - this.transientHeld;
@@ -245,10 +255,7 @@ export class LayerKv {
     // Whoever is parked came first: until they are back, newcomers take no more than they must.
     const alone = parking.parked.length === 0;
     if (alone && spare >= layers * blocks) return layers;
-    const least = Math.max(
-      minimumRetainedLayers(layers, tokens * config.link.offloadTokenLayerS, config.prefillEstimateS(tokens)),
-      layers - Math.floor(this.holdings.hostFree / blocks),
-    );
+    const least = Math.max(this.askedLayers, layers - Math.floor((this.holdings.hostFree - hostSetAside) / blocks));
     if (least >= layers) return -1;
     const most = alone ? Math.max(least, Math.min(layers - 1, Math.floor(spare / blocks))) : least;
     for (let kept = most; kept >= least; kept--) {
@@ -266,7 +273,7 @@ export class LayerKv {
    * @param joining requests that will run beside the batch from the next step on, the newcomer not counted.
    */
   floor(joining: number): number {
-    const others = this.replica.runningCount() + this.parking.reloading.length + joining;
+    const others = this.replica.running + this.parking.reloading.length + joining;
     return others > 0 ? Math.max(this.reserve, this.threshold + (others + 1) * this.config.layers) : 0;
   }
 }

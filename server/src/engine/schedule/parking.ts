@@ -43,15 +43,9 @@ export class Parking {
     return this.held[request] === 1;
   }
 
-  forEach(visit: (request: number) => void): void {
-    this.reloading.forEach(visit);
-    this.parked.forEach(visit);
-    this.leaving.forEach(visit);
-  }
-
   /** When the next transfer that something waits for ends, s; Infinity when none is under way. */
   nextEventS(): number {
-    return Math.min(this.endOf(this.reloading), this.endOf(this.leaving));
+    return this.isMoving() ? Math.min(this.endOf(this.reloading), this.endOf(this.leaving)) : Number.POSITIVE_INFINITY;
   }
 
   /** First token is out, layers are on the host: wait for them. */
@@ -65,10 +59,11 @@ export class Parking {
 
   /** Transfers that have ended by now: what left is parked, what came back joins the decode batch. */
   completeTransfers(): void {
+    this.stirred = false;
+    if (!this.isMoving()) return;
     const nowS = this.replica.clockS + SIMULTANEOUS_S;
     while (this.endOf(this.leaving) <= nowS) this.completeLeaving();
     while (this.endOf(this.reloading) <= nowS) this.join(this.reloading.shift()!);
-    this.stirred = false;
   }
 
   /** The first of the parked starts to reload its `missing` layers into `needed` layer-blocks. */
@@ -144,7 +139,7 @@ export class Parking {
 
   /** Whether anything is on the link. */
   isMoving(): boolean {
-    return this.reloading.length + this.leaving.length > 0;
+    return this.reloading.length > 0 || this.leaving.length > 0;
   }
 
   /** Transfers give way to the collectives of the decode batch as it is now. */
@@ -186,9 +181,14 @@ export class Parking {
   /** Whoever had the first token first is reloaded first, whatever happened to it since. */
   private enterParked(request: number): void {
     const { firstTokenS } = this.replica.records;
-    let place = this.parked.length;
-    while (place > 0 && firstTokenS[this.parked[place - 1]!]! > firstTokenS[request]!) place -= 1;
-    this.parked.splice(place, 0, request);
+    const { parked } = this;
+    let place = 0;
+    for (let end = parked.length; place < end; ) {
+      const middle = (place + end) >> 1;
+      if (firstTokenS[parked[middle]!]! > firstTokenS[request]!) end = middle;
+      else place = middle + 1;
+    }
+    parked.splice(place, 0, request);
   }
 
   private endOf(transfers: readonly number[]): number {

@@ -35,18 +35,43 @@ export class LengthPredictor {
 
   /** Lower edge of the predicted bucket, tokens. Draws once or twice from the predictor's stream. */
   predict(outputTokens: number): number {
-    const edge = (bucket: number): number => (this.finished === 0 ? this.prior[bucket]! : this.quantile(bucket));
-    let right = 0;
-    while (right + 1 < this.buckets && edge(right + 1) <= outputTokens) right += 1;
+    const right = this.bucketOf(outputTokens);
     const hit = this.random() < this.accuracy;
-    if (hit || this.buckets === 1) return edge(right);
+    if (hit || this.buckets === 1) return this.edge(right);
     const other = Math.floor(this.random() * (this.buckets - 1));
-    return edge(other < right ? other : other + 1);
+    return this.edge(other < right ? other : other + 1);
   }
 
-  /** The (⌊bucket·n/buckets⌋ + 1)-th smallest finished length. */
-  private quantile(bucket: number): number {
-    let rank = Math.floor((bucket * this.finished) / this.buckets);
+  /** The last bucket whose lower edge is not above `outputTokens`; the first has no lower edge. */
+  private bucketOf(outputTokens: number): number {
+    const { buckets, finished } = this;
+    let right = 0;
+    if (finished === 0) {
+      while (right + 1 < buckets && this.prior[right + 1]! <= outputTokens) right += 1;
+      return right;
+    }
+    // An edge is not above it where more finished lengths than the edge's rank are not: no need to find the edge.
+    const upTo = this.countUpTo(outputTokens);
+    while (right + 1 < buckets && this.rankOf(right + 1) < upTo) right += 1;
+    return right;
+  }
+
+  /** Finished lengths of at most `tokens`. */
+  private countUpTo(tokens: number): number {
+    let count = 0;
+    for (let k = Math.min(tokens, this.tree.length - 1); k > 0; k -= k & -k) count += this.tree[k]!;
+    return count;
+  }
+
+  /** Finished lengths below a bucket's lower edge, but for equal ones. */
+  private rankOf(bucket: number): number {
+    return Math.floor((bucket * this.finished) / this.buckets);
+  }
+
+  /** A bucket's lower edge: the (rank + 1)-th smallest finished length. */
+  private edge(bucket: number): number {
+    if (this.finished === 0) return this.prior[bucket]!;
+    let rank = this.rankOf(bucket);
     let position = 0;
     for (let bit = 1 << (31 - Math.clz32(this.tree.length)); bit > 0; bit >>= 1) {
       const next = position + bit;

@@ -35,7 +35,7 @@ export class PressureWatch {
     this.holdsSteps = 1;
     if (!this.isNear()) return;
     this.look();
-    while (this.forecast < layerkv.threshold && replica.runningCount() > 1) {
+    while (this.forecast < layerkv.threshold && replica.running > 1) {
       const request = this.mostSlack();
       if (request === NONE) return;
       const blocks = replica.blocksOf(decode.kvTokens(request));
@@ -45,21 +45,21 @@ export class PressureWatch {
     }
     // Growth lowers the forecast; so does a request that outlives its prediction.
     const spare = this.forecast - layerkv.threshold;
-    this.holdsSteps = Math.max(1, Math.min(1 + decode.stepsForGpuBlocks(spare), this.soonestEnd));
+    this.holdsSteps = Math.max(1, 1 + decode.stepsForGpuBlocks(spare, this.soonestEnd - 1));
   }
 
-  /** Decode steps after which the forecast has to be looked at again. */
-  steadySteps(): number {
+  /** Decode steps, at most `most`, after which the forecast has to be looked at again. */
+  steadySteps(most: number): number {
     const { decode, freeLayerBlocks } = this.replica;
-    if (decode.count < 2) return Number.POSITIVE_INFINITY;
-    if (this.isNear()) return this.holdsSteps;
-    return 1 + decode.stepsForGpuBlocks(freeLayerBlocks - this.layerkv.threshold - decode.growthLayers);
+    if (decode.count < 2) return most;
+    if (this.isNear()) return Math.min(most, this.holdsSteps);
+    return 1 + decode.stepsForGpuBlocks(freeLayerBlocks - this.layerkv.threshold - decode.growthLayers, most - 1);
   }
 
   /** Whether the forecast could fall below the threshold if nobody were predicted to end. */
   private isNear(): boolean {
     const { replica } = this;
-    return replica.runningCount() > 1 && replica.freeLayerBlocks - replica.growthLayers() < this.layerkv.threshold;
+    return replica.running > 1 && replica.freeLayerBlocks - replica.growthLayers() < this.layerkv.threshold;
   }
 
   private look(): void {
@@ -70,32 +70,51 @@ export class PressureWatch {
       forecast += config.layers * replica.blocksOf(layerkv.holdings.kvTokens[request]!);
     }
     this.soonestEnd = Number.POSITIVE_INFINITY;
-    replica.forEachRunning((request, lane) => {
-      if (!this.endsSoon(request)) return;
-      forecast += config.layers * replica.blocksOf(lane.decode.kvTokens(request));
-      this.soonestEnd = Math.min(this.soonestEnd, layerkv.predictedTokens[request]! - replica.producedTokens(request));
-    });
+    const { producedTokens } = replica.records;
+    const { predictedTokens } = layerkv;
+    const soon = config.limits.blockSizeTokens;
+    for (let lane = 0; lane < replica.lanes.length; lane++) {
+      const { decode } = replica.lanes[lane]!;
+      const { order, orderLength, joinStep, stepsDone } = decode;
+      for (let k = 0; k < orderLength; k++) {
+        const request = order[k]!;
+        if (request < 0) continue;
+        const future = predictedTokens[request]! - (producedTokens[request]! + stepsDone - joinStep[request]!);
+        if (!endsSoon(future, soon)) continue;
+        forecast += config.layers * replica.blocksOf(decode.kvTokens(request));
+        if (future < this.soonestEnd) this.soonestEnd = future;
+      }
+    }
     this.forecast = forecast;
-  }
-
-  private endsSoon(request: number): boolean {
-    const future = this.layerkv.predictedTokens[request]! - this.replica.producedTokens(request);
-    return future > 0 && future <= this.replica.config.limits.blockSizeTokens;
   }
 
   /** The running request that can best afford to wait; the last admitted of equals (within 1 ns), and where no SLO is stated. */
   private mostSlack(): number {
     const { replica, layerkv } = this;
     const { tpotS } = layerkv.config;
+    const { predictedTokens } = layerkv;
+    const { clockS, lastDecodeS } = replica;
+    const { producedTokens, firstTokenS } = replica.records;
+    const { order, orderLength, joinStep, stepsDone } = replica.decode;
+    const soon = replica.config.limits.blockSizeTokens;
     let best = NONE;
     let most = Number.NEGATIVE_INFINITY;
-    replica.decode.forEach((request) => {
-      if (this.endsSoon(request)) return;
-      const slackS = tpotS === null ? 0 : allowanceS(replica, layerkv, request, tpotS);
-      if (slackS < most - SIMULTANEOUS_S) return;
-      most = Math.max(most, slackS);
+    for (let k = 0; k < orderLength; k++) {
+      const request = order[k]!;
+      if (request < 0) continue;
+      const past = producedTokens[request]! + stepsDone - joinStep[request]!;
+      if (endsSoon(predictedTokens[request]! - past, soon)) continue;
+      const sinceFirstS = clockS - firstTokenS[request]!;
+      const slackS = tpotS === null ? 0 : allowanceS(tpotS, past, predictedTokens[request]!, sinceFirstS, lastDecodeS);
+      if (slackS < most - SIMULTANEOUS_S) continue;
+      if (slackS > most) most = slackS;
       best = request;
-    });
+    }
     return best;
   }
+}
+
+/** Whether a request with so many tokens to come is predicted to end within `soon` tokens; one that outlived it is not. */
+function endsSoon(futureTokens: number, soon: number): boolean {
+  return futureTokens > 0 && futureTokens <= soon;
 }

@@ -7,11 +7,12 @@ import { Timeline } from './timeline.ts';
 /** What the recorders of a run's engines fill together. */
 export interface Recording {
   readonly gaps: GapHistogram;
-  readonly timeline: Timeline;
+  /** Only if it was asked for: it costs more than the gaps. */
+  readonly timeline: Timeline | null;
 }
 
-export function createRecording(): Recording {
-  return { gaps: new GapHistogram(), timeline: new Timeline() };
+export function createRecording(withTimeline: boolean): Recording {
+  return { gaps: new GapHistogram(), timeline: withTimeline ? new Timeline() : null };
 }
 
 export class Recorder {
@@ -54,9 +55,10 @@ export class Recorder {
   /** A step, or a run of them, from `fromS` to `toS` is about to be done. */
   span(fromS: number, toS: number): void {
     const { timeline } = this.recording;
+    if (timeline === null) return;
     const { waiting, layerkv, poolLayerBlocks, freeLayerBlocks, config } = this.replica;
     timeline.add('queue', fromS, toS, waiting.length);
-    timeline.add('decoding', fromS, toS, this.replica.runningCount());
+    timeline.add('decoding', fromS, toS, this.replica.running);
     timeline.add('gpuKvBlocks', fromS, toS, (poolLayerBlocks - freeLayerBlocks) / config.layers);
     if (layerkv === null) return;
     timeline.add('parked', fromS, toS, layerkv.parking.count);
@@ -72,26 +74,32 @@ export class Recorder {
   decodes(firstEndS: number, baseS: number, growthS: number, steps: number): void {
     const { gaps } = this.recording;
     const { decode, lane } = this.replica;
-    let fresh = 0;
-    const elsewhere: number[] = [];
-    for (const request of this.newcomers) {
-      if (!decode.has(request)) {
-        elsewhere.push(request);
-        continue;
-      }
-      gaps.add(firstEndS - this.lastTokenS.get(request)!, 1);
-      this.lastTokenS.delete(request);
-      fresh += 1;
-    }
-    this.newcomers = elsewhere;
+    const fresh = this.newcomers.length > 0 ? this.firstGaps(firstEndS) : 0;
     // All who stayed since the lane's last step have their last token from then.
     gaps.add(firstEndS - lane.lastTokenS, decode.count - fresh);
-    gaps.addRun(baseS + growthS, growthS, steps - 1, decode.count);
+    if (steps > 1) gaps.addRun(baseS + growthS, growthS, steps - 1, decode.count);
     lane.lastTokenS = firstEndS + (steps - 1) * (baseS + (growthS * steps) / 2);
   }
 
   /** One direction is busy on a share of the links. */
   transfer(fromS: number, toS: number, share: number): void {
-    this.recording.timeline.add('linkBusy', fromS, toS, share);
+    this.recording.timeline?.add('linkBusy', fromS, toS, share);
+  }
+
+  /** The gaps before the first tokens in this batch; those who joined another one wait for its step. @returns how many. */
+  private firstGaps(firstEndS: number): number {
+    const { decode } = this.replica;
+    const { newcomers } = this;
+    let elsewhere = 0;
+    for (let k = 0; k < newcomers.length; k++) {
+      const request = newcomers[k]!;
+      if (decode.has(request)) {
+        this.recording.gaps.add(firstEndS - this.lastTokenS.get(request)!, 1);
+        this.lastTokenS.delete(request);
+      } else newcomers[elsewhere++] = request;
+    }
+    const fresh = newcomers.length - elsewhere;
+    newcomers.length = elsewhere;
+    return fresh;
   }
 }

@@ -12,11 +12,15 @@ export function predictReloadWaits(replica: Replica, layerkv: LayerKv): Readonly
   const { config, holdings, parking, predictedTokens } = layerkv;
   const { lastDecodeS } = replica;
   const releases: { readonly afterS: number; readonly layerBlocks: number }[] = [];
-  replica.forEachRunning((request, lane) => {
-    const future = Math.max(1, predictedTokens[request]! - replica.producedTokens(request));
-    const layerBlocks = config.layers * replica.blocksOf(lane.decode.kvTokens(request));
-    releases.push({ afterS: future * lastDecodeS, layerBlocks });
-  });
+  for (const { decode } of replica.lanes) {
+    for (let k = 0; k < decode.orderLength; k++) {
+      const request = decode.order[k]!;
+      if (request < 0) continue;
+      const future = Math.max(1, predictedTokens[request]! - replica.producedTokens(request));
+      const layerBlocks = config.layers * replica.blocksOf(decode.kvTokens(request));
+      releases.push({ afterS: future * lastDecodeS, layerBlocks });
+    }
+  }
   releases.sort((a, b) => a.afterS - b.afterS);
   const waits = new Map<number, number>();
   let free = replica.freeLayerBlocks - layerkv.floor(0);

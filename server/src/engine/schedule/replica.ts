@@ -48,6 +48,8 @@ export class Replica {
   onFinish: () => void = () => {};
   /** Only where somebody wants to see how the run went. */
   recorder: Recorder | null = null;
+  /** Decoding requests of all lanes. */
+  running = 0;
   /** Requests whose prefill is under way between steps (v1). */
   inPrefill = 0;
   /** The step being put together: its sums for the cost model. */
@@ -97,42 +99,27 @@ export class Replica {
   /** Requests the engine has in hand, for routing. */
   load(): number {
     const aside = (this.layerkv?.parking.count ?? 0) + (this.loads?.count ?? 0);
-    return this.waiting.length + this.runningCount() + this.prefilling() + aside;
+    return this.waiting.length + this.running + this.prefilling() + aside;
   }
 
   /** Requests in prefill: between two chunks, or with their last one on its way. */
   prefilling(): number {
     let count = this.inPrefill;
-    for (const lane of this.flights) count += lane.prefilling(this.totalTokens);
-    return count;
-  }
-
-  /** Decoding requests of all lanes. */
-  runningCount(): number {
-    let count = 0;
-    for (const lane of this.lanes) count += lane.decode.count;
+    for (const lane of this.flights) count += lane.prefilling();
     return count;
   }
 
   /** Layer-blocks that all lanes take for each block of tokens. */
   growthLayers(): number {
     let layers = 0;
-    for (const lane of this.lanes) layers += lane.decode.growthLayers;
+    for (let k = 0; k < this.lanes.length; k++) layers += this.lanes[k]!.decode.growthLayers;
     return layers;
   }
 
   /** The lane that a request decodes in. */
   laneOf(request: number): Lane | null {
-    for (const lane of this.lanes) if (lane.decode.has(request)) return lane;
+    for (let k = 0; k < this.lanes.length; k++) if (this.lanes[k]!.decode.has(request)) return this.lanes[k]!;
     return null;
-  }
-
-  /** Visits all who decode, lane by lane in the order of admission. */
-  forEachRunning(visit: (request: number, lane: Lane) => void): void {
-    for (const lane of this.lanes)
-      lane.decode.forEach((request) => {
-        visit(request, lane);
-      });
   }
 
   /** Turns to a lane. */
@@ -141,9 +128,6 @@ export class Replica {
     this.decode = lane.decode;
     this.chunks = lane.chunks;
   }
-
-  /** What a (re)started prefill computes, as a function to hand on. */
-  readonly totalTokens = (request: number): number => this.prefillTokens(request);
 
   blocksOf(tokens: number): number {
     return Math.ceil(tokens / this.config.limits.blockSizeTokens);
@@ -161,8 +145,8 @@ export class Replica {
   /** Tokens produced so far, the first included. */
   producedTokens(request: number): number {
     const before = this.records.producedTokens[request]!;
-    for (const { decode } of this.lanes) if (decode.has(request)) return before + decode.producedSinceJoin(request);
-    return before;
+    const lane = this.laneOf(request);
+    return lane === null ? before : before + lane.decode.producedSinceJoin(request);
   }
 
   refuse(): void {
@@ -232,7 +216,7 @@ export class Replica {
       for (let k = 0; k < lane.chunks.length; k++) {
         if (lane.chunks.request[k] !== request) continue;
         this.inFlight[request]! += 1;
-        lane.orphan(request, lane.isLastChunk(k, this.totalTokens));
+        lane.orphan(request, lane.endsPrompt(k));
         lane.chunks.request[k] = -1;
       }
     }
@@ -245,6 +229,7 @@ export class Replica {
     const gpuLayers = this.layerkv?.holdings.retained[request] ?? this.config.layers;
     const hostLayers = this.layerkv?.holdings.streamed[request] ?? 0;
     this.decode.join(request, kvTokens, outputTokens[request]! - producedTokens[request]!, gpuLayers, hostLayers);
+    this.running += 1;
     this.joinOrder[request] = this.joins++;
     this.recorder?.joined(request);
   }
@@ -255,6 +240,7 @@ export class Replica {
     this.recorder?.left(request, lane);
     this.records.producedTokens[request] = this.producedTokens(request);
     lane.decode.remove(request);
+    this.running -= 1;
     return kvTokens;
   }
 
@@ -283,15 +269,19 @@ export class Replica {
     for (let request = this.decode.finishedRequest(); request >= 0; request = this.decode.finishedRequest()) {
       const kvTokens = this.decode.kvTokens(request);
       this.decode.remove(request);
+      this.running -= 1;
       this.finish(request, kvTokens);
     }
   }
 
   /** How long the next decode step takes by itself, s; 0 when nobody decodes. */
   decodeStepS(): number {
+    return this.decode.count === 0 ? 0 : this.lawStepS(this.decodeLaw(this.decode.count));
+  }
+
+  /** The same by the law of as many sequences as decode. */
+  lawStepS(law: DecodeLaw): number {
     const { decode } = this;
-    if (decode.count === 0) return 0;
-    const law = this.decodeLaw(decode.count);
     return law.baseS + law.perContextTokenS * decode.contextTokens + law.perWindowTokenS * decode.windowTokens;
   }
 

@@ -1,4 +1,5 @@
 /** LayerKV's SLO budget: how long decoding may be held up by prefills before somebody's TPOT breaks. */
+import type { DecodeBatch } from './decodeBatch.ts';
 import type { LayerKv } from './layerkv.ts';
 import { predictReloadWaits } from './reloadWait.ts';
 import type { Replica } from './replica.ts';
@@ -58,16 +59,20 @@ export class SloGate {
     const { replica, layerkv, witness } = this;
     // A faster step than the last lifts everybody's allowance; whoever is lost leaves the budget; waits shrink.
     if (nextStepS < replica.lastDecodeS || this.ignoreLost || this.countReloadWait) return 1;
-    if (!replica.decode.has(witness)) return Number.POSITIVE_INFINITY;
-    return Math.max(1, layerkv.predictedTokens[witness]! - replica.producedTokens(witness) - 1);
+    const { decode, records } = replica;
+    if (!decode.has(witness)) return Number.POSITIVE_INFINITY;
+    const past = records.producedTokens[witness]! + decode.producedSinceJoin(witness);
+    return Math.max(1, layerkv.predictedTokens[witness]! - past - 1);
   }
 
   private stillBlocks(wantedS: number): boolean {
     const { replica, layerkv, witness } = this;
     if (witness === NONE || this.countReloadWait) return false;
-    const bound = replica.laneOf(witness) !== null || layerkv.parking.holds(witness);
-    if (!bound) return false;
-    const allowedS = allowanceS(replica, layerkv, witness, this.tpotS!);
+    const lane = replica.laneOf(witness);
+    if (lane === null && !layerkv.parking.holds(witness)) return false;
+    const past = replica.records.producedTokens[witness]! + (lane?.decode.producedSinceJoin(witness) ?? 0);
+    const sinceFirstS = replica.clockS - replica.records.firstTokenS[witness]!;
+    const allowedS = allowanceS(this.tpotS!, past, layerkv.predictedTokens[witness]!, sinceFirstS, replica.lastDecodeS);
     return wantedS > allowedS && !this.isLost(allowedS);
   }
 
@@ -79,17 +84,42 @@ export class SloGate {
   private budget(): number {
     if (!Number.isNaN(this.budgetS)) return this.budgetS;
     const { replica, layerkv } = this;
+    const { lanes } = replica;
     this.budgetS = Number.POSITIVE_INFINITY;
+    for (let k = 0; k < lanes.length; k++) {
+      const { decode } = lanes[k]!;
+      this.considerAll(decode.order, decode.orderLength, decode, null);
+    }
     const waits = this.countReloadWait ? predictReloadWaits(replica, layerkv) : null;
-    const consider = (request: number): void => {
-      const allowedS = allowanceS(replica, layerkv, request, this.tpotS!) - (waits?.get(request) ?? 0);
-      if (allowedS >= this.budgetS || this.isLost(allowedS)) return;
+    const { reloading, parked, leaving } = layerkv.parking;
+    this.considerAll(reloading, reloading.length, null, waits);
+    this.considerAll(parked, parked.length, null, waits);
+    this.considerAll(leaving, leaving.length, null, waits);
+    return this.budgetS;
+  }
+
+  /** The smallest T_allow of these requests, which all decode in `decode` or none of them does; −1 is a hole. */
+  private considerAll(
+    requests: ArrayLike<number>,
+    length: number,
+    decode: DecodeBatch | null,
+    waits: ReadonlyMap<number, number> | null,
+  ): void {
+    const { replica, layerkv, tpotS } = this;
+    const { clockS, lastDecodeS } = replica;
+    const { producedTokens, firstTokenS } = replica.records;
+    const { predictedTokens } = layerkv;
+    for (let k = 0; k < length; k++) {
+      const request = requests[k]!;
+      if (request < 0) continue;
+      const before = producedTokens[request]!;
+      const past = decode === null ? before : before + decode.stepsDone - decode.joinStep[request]!;
+      const ownS = allowanceS(tpotS!, past, predictedTokens[request]!, clockS - firstTokenS[request]!, lastDecodeS);
+      const allowedS = waits === null ? ownS : ownS - (waits.get(request) ?? 0);
+      if (allowedS >= this.budgetS || this.isLost(allowedS)) continue;
       this.budgetS = allowedS;
       this.witness = request;
-    };
-    replica.forEachRunning(consider);
-    layerkv.parking.forEach(consider);
-    return this.budgetS;
+    }
   }
 }
 
@@ -98,10 +128,15 @@ export class SloGate {
  *
  * N_past counts the tokens produced, the first included; T_past runs from the first token, parking counted; N_future is
  * what the predicted length leaves, at least 1; current TPOT is the last decode step (0 before there was one).
+ * @param past N_past; @param predicted the predicted length, tokens; @param sinceFirstS T_past; @param lastDecodeS current TPOT.
  */
-export function allowanceS(replica: Replica, layerkv: LayerKv, request: number, tpotS: number): number {
-  const past = replica.producedTokens(request);
-  const future = Math.max(1, layerkv.predictedTokens[request]! - past);
-  const sinceFirstS = replica.clockS - replica.records.firstTokenS[request]!;
-  return tpotS * (past + future) - (sinceFirstS + future * replica.lastDecodeS);
+export function allowanceS(
+  tpotS: number,
+  past: number,
+  predicted: number,
+  sinceFirstS: number,
+  lastDecodeS: number,
+): number {
+  const future = predicted > past ? predicted - past : 1;
+  return tpotS * (past + future) - (sinceFirstS + future * lastDecodeS);
 }

@@ -46,8 +46,7 @@ function settle(replica: Replica, endS: number, durationS: number): void {
     replica.finishDecoded();
   }
   for (let k = 0; k < chunks.length; k++) {
-    if (!lane.isLastChunk(k, replica.totalTokens)) continue;
-    replica.completePrefill(chunks.request[k]!, chunks.cached[k]! + chunks.tokens[k]!);
+    if (lane.endsPrompt(k)) replica.completePrefill(chunks.request[k]!, chunks.cached[k]! + chunks.tokens[k]!);
   }
 }
 

@@ -70,13 +70,13 @@ export class PrefillFirstScheduler {
       }
       if (batch.prefillTokens + tokens > maxNumBatchedTokens || occupied + chunks.length >= maxNumSeqs) return;
       if (layerkv !== null) {
-        if (!layerkv.admit(request, tokens, 0)) return;
+        if (!layerkv.admit(request, tokens, 0, 0)) return;
       } else {
         if (this.replica.freeBlocks() - blocks < config.watermarkBlocks) return;
         this.replica.freeLayerBlocks -= blocks * config.layers;
       }
       waiting.popFront();
-      chunks.add(request, 0, tokens);
+      chunks.add(request, 0, tokens, true);
       addPrefill(batch, tokens, 0, true, config.cost.windowTokens);
     }
   }

@@ -16,6 +16,7 @@
  */
 import { addPrefill, clearBatch } from '../cost/types.ts';
 import { runDecode, streamLaw, takeGrowth } from './decodeRun.ts';
+import type { HostLoads } from './hostLoads.ts';
 import type { Lane } from './lane.ts';
 import type { Replica } from './replica.ts';
 import { makeRoomForDecode } from './room.ts';
@@ -68,7 +69,7 @@ export class ChunkedScheduler {
     this.stalled = false;
     this.restless = false;
     const preempted = this.scheduleRunning();
-    if (!preempted && !this.stalled && this.scheduleLoaded()) this.scheduleWaiting();
+    if (!preempted && !this.stalled && (loads === null || this.scheduleLoaded(loads))) this.scheduleWaiting();
     if (chunks.length > 0) this.mixedStep();
     else if (decode.count > 0)
       runDecode(replica, untilS, preempted || this.stalled || this.restless || !this.isAlone());
@@ -91,7 +92,7 @@ export class ChunkedScheduler {
       replica.flights.length === 0 &&
       replica.waiting.length === 0 &&
       this.partial === NONE &&
-      replica.runningCount() === replica.decode.count &&
+      replica.running === replica.decode.count &&
       pipeline.isEmpty(replica.clockS)
     );
   }
@@ -128,10 +129,8 @@ export class ChunkedScheduler {
   }
 
   /** Requests whose blocks have come from the host are first in line. @returns false when one finds no room. */
-  private scheduleLoaded(): boolean {
+  private scheduleLoaded(loads: HostLoads): boolean {
     const { replica } = this;
-    const { loads } = replica;
-    if (loads === null) return true;
     while (loads.ready.length > 0 && this.tokensLeft() > 0 && this.seatsLeft() > 0) {
       const request = loads.ready[0]!;
       const total = replica.prefillTokens(request);
@@ -163,7 +162,7 @@ export class ChunkedScheduler {
       const loaded = (prefix?.hostHitBlocks ?? 0) * config.limits.blockSizeTokens;
       const tokens = loaded > 0 ? loaded : Math.min(total - cached, this.tokensLeft());
       if (layerkv !== null) {
-        if (!layerkv.admit(request, total, this.decodeGrowth())) return;
+        if (!layerkv.admit(request, total, this.decodeGrowth(), replica.decode.hostBlocksForNextStep())) return;
       } else {
         // Blocks that are found in use cost nothing; free ones are taken out of the free blocks.
         const inUse = prefix === null ? 0 : prefix.hitBlocks - prefix.hitFreeBlocks;
@@ -205,8 +204,8 @@ export class ChunkedScheduler {
   private seatsLeft(): number {
     const { replica } = this;
     const { config, chunks, layerkv, flights } = replica;
-    let running = replica.runningCount() + chunks.length + (layerkv?.parking.reloading.length ?? 0);
-    for (const lane of flights) running += lane.prefilling(replica.totalTokens);
+    let running = replica.running + chunks.length + (layerkv?.parking.reloading.length ?? 0);
+    for (const lane of flights) running += lane.prefilling();
     return config.limits.maxNumSeqs - running;
   }
 
@@ -220,7 +219,7 @@ export class ChunkedScheduler {
     const last = cached + tokens === total;
     if (chunks.length === 0) clearBatch(batch);
     addPrefill(batch, tokens, cached, last, config.cost.windowTokens);
-    chunks.add(request, cached, tokens);
+    chunks.add(request, cached, tokens, last);
     this.replica.prefix?.fill(request, cached + tokens);
     this.replica.lmCache?.schedule(request, tokens, cached + tokens);
     this.partial = last ? NONE : request;
