@@ -100,6 +100,11 @@ const serviceLines: readonly Line[] = [
     head: 'Time until the last request finished',
     of: ({ makespanS }) => orNone(makespanS, (s) => formatDurationMs(s * 1000)),
   },
+  {
+    head: 'Waiting or parked, half-way and when the last request arrives',
+    help: 'Requests that have arrived and that nothing is being done for.',
+    of: ({ backlog }) => (backlog === undefined ? NONE : `${count(backlog.atHalf)}, then ${count(backlog.atEnd)}`),
+  },
   { head: 'Preemptions', of: ({ preemptions }) => count(preemptions) },
 ];
 

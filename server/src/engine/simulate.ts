@@ -22,7 +22,7 @@ import { ChunkedScheduler } from './schedule/vllmV1.ts';
 import type { EngineInput } from './types.ts';
 import { PromptBlocks, SequenceChunks } from './workload/promptBlocks.ts';
 import { createRandom } from './workload/random.ts';
-import { drawWorkload, type Workload } from './workload/workload.ts';
+import { arrivalWindow, drawWorkload, type Workload } from './workload/workload.ts';
 
 /** vLLM v0 keeps this share of blocks free when it admits (vllm/core/block_manager_v1.py: watermark=0.01). */
 const WATERMARK = 0.01;
@@ -50,7 +50,12 @@ export interface SimulateOptions {
  */
 export function simulate(input: EngineInput, options: SimulateOptions = {}): Run {
   const workload = drawWorkload(input.workload, input.limits.maxModelLenTokens);
-  const records = new Records(workload.arrivalS.slice(), workload.inputTokens, workload.outputTokens);
+  const records = new Records(
+    workload.arrivalS.slice(),
+    workload.inputTokens,
+    workload.outputTokens,
+    arrivalWindow(workload),
+  );
   const cost = options.cost ?? costModel(input);
   const { data } = input.parallelism;
   const replicas = Array.from({ length: Math.max(1, input.replicas) }, (_, replica) =>

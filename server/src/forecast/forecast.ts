@@ -1,13 +1,6 @@
 /** Plan → prediction(s). Synchronous and pure; runs in a worker. */
-import {
-  isSaturated,
-  latencies,
-  meanOf,
-  percentiles,
-  shareInterval,
-  tInterval,
-  violations,
-} from '../engine/metrics.ts';
+import { latencies, meanOf, percentiles, shareInterval, tInterval, violations } from '../engine/metrics.ts';
+import { backlogOf, isSaturated } from '../engine/saturation.ts';
 import { hostTierApplies, layerKvCanAct, prefixCachingApplies, type Run, simulate } from '../engine/simulate.ts';
 import type { EngineInput, Policy } from '../engine/types.ts';
 import type { Plan } from '../plan/types.ts';
@@ -141,6 +134,7 @@ function fromRun(
   const ttftMs = percentiles(times.ttftS, 1000);
   const queueMs = meanOf(times.queueS) * 1000;
   const offloadMs = meanOf(times.exposedS) * 1000;
+  const backlog = backlogOf(run);
   return {
     ...header(plan, input, assessment),
     requests: records.count,
@@ -157,6 +151,7 @@ function fromRun(
     preemptions: records.preemptions,
     offload: input.policy === 'vllm' || !layerKvCanAct(input) ? null : offloadReport(run, assessment),
     ...(prefixCachingApplies(input) ? { prefixCache: prefixCacheReport(run, input) } : {}),
+    ...(backlog === null ? {} : { backlog }),
     verdict: verdictOf(run, rates?.any ?? null, input.slo.attainment),
     ...(perRequest ? { perRequest: requestRecords(run), series: series(run, input, assessment) } : {}),
   };

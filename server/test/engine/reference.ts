@@ -36,6 +36,7 @@ export class ReferenceEngine extends ReferenceState {
     return {
       requests: this.requests,
       preemptions: this.preemptions,
+      stays: this.stays,
       deviceToHostBytes: this.out,
       hostToDeviceBytes: this.back,
       refused: this.refused,
@@ -357,6 +358,7 @@ export class ReferenceEngine extends ReferenceState {
       if (layers === 0) continue;
       if (layers * this.blocks(r.kv) > this.hostFree()) {
         this.parked.splice(k, 1);
+        this.endStay(r);
         this.drop(r);
         return true;
       }

@@ -201,6 +201,7 @@ function virtualEnginesRun(input: EngineInput): ReferenceRun {
     requests: first.outcome().requests.map((r, id) => home[id]?.outcome().requests[id] ?? r),
     preemptions: sum((run) => run.preemptions),
     refused: sum((run) => run.refused),
+    stays: runs.flatMap((run) => run.stays ?? []),
     deviceToHostBytes: sum((run) => run.deviceToHostBytes),
     hostToDeviceBytes: sum((run) => run.hostToDeviceBytes),
   };

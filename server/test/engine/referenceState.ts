@@ -29,6 +29,8 @@ export interface ReferenceRequest {
   predicted: number;
   reloadEndS: number;
   leavingLayers: number;
+  /** Since when it has been out of the decode batch with a first token, s; NaN: it is not. */
+  parkedSinceS: number;
   /** With `residency: stream`: layers that pass through in each step, and the slots on the GPU that they use. */
   streamed: number;
   slots: number;
@@ -54,11 +56,9 @@ export interface Round {
   budget: number | null;
 }
 
-/** One round of admissions: what it has claimed, and the budget as it was when the first prompt asked. */
-export interface Round {
-  claimed: number;
-  transient: number;
-  budget: number | null;
+export interface Stay {
+  readonly fromS: number;
+  readonly toS: number;
 }
 
 export interface ReferenceRun {
@@ -67,6 +67,8 @@ export interface ReferenceRun {
   readonly cachedTokens?: number;
   readonly loadedTokens?: number;
   readonly preemptions: number;
+  /** From when until when requests were parked, one entry a stay. */
+  readonly stays?: readonly Stay[];
   readonly deviceToHostBytes: number;
   readonly hostToDeviceBytes: number;
   readonly refused: number;
@@ -88,6 +90,7 @@ export class ReferenceState {
   protected running: ReferenceRequest[] = [];
   protected partial: ReferenceRequest | null = null;
   protected parked: ReferenceRequest[] = [];
+  protected readonly stays: Stay[] = [];
   protected reloading: ReferenceRequest[] = [];
   protected finishedLengths: number[] = [];
   protected nextArrival = 0;
@@ -135,6 +138,7 @@ export class ReferenceState {
       predicted: 0,
       reloadEndS: 0,
       leavingLayers: 0,
+      parkedSinceS: Number.NaN,
       streamed: 0,
       slots: 0,
       flights: 0,
@@ -267,6 +271,7 @@ export class ReferenceState {
       victim.leavingLayers = layers;
       victim.hostReserved += layers * blocks;
       this.out += layers * victim.kv * this.transfer.bytesPerTokenLayer;
+      victim.parkedSinceS = this.clock;
       this.leaving.push(victim);
     }
   }
@@ -304,8 +309,14 @@ export class ReferenceState {
 
   /** In the order of first tokens; of equals, behind those that are parked already. */
   protected park(r: ReferenceRequest): void {
+    if (Number.isNaN(r.parkedSinceS)) r.parkedSinceS = this.clock;
     const later = this.parked.findIndex((other) => other.firstTokenS > r.firstTokenS);
     this.parked.splice(later < 0 ? this.parked.length : later, 0, r);
+  }
+
+  protected endStay(r: ReferenceRequest): void {
+    this.stays.push({ fromS: r.parkedSinceS, toS: this.clock });
+    r.parkedSinceS = Number.NaN;
   }
 
   protected waitForLeaving(): void {
@@ -324,6 +335,7 @@ export class ReferenceState {
     while (this.reloading.length > 0 && this.reloading[0]!.reloadEndS <= this.clock + NS) {
       const r = this.reloading.shift()!;
       r.hostReserved = 0;
+      this.endStay(r);
       this.running.push(r);
     }
     while (this.parked.length > 0) {

@@ -3,7 +3,7 @@ import { POLICY_NAMES, plainNumber } from '../../../../server/src/language/words
 import { formatDurationMs, formatPercent } from '../../../../server/src/plan/quantity.ts';
 import type { ReportModel } from '../model.ts';
 import { latencyTable, numbersTable, partsTable, type Table, ttftParts, ttftTable } from '../tables.ts';
-import { headline, verdictText, whyText } from '../wording.ts';
+import { backlogNotes, headline, verdictText, whyText } from '../wording.ts';
 import { element } from './dom.ts';
 import type { Plot } from './plot.ts';
 import { mark, tableView } from './tableView.ts';
@@ -30,15 +30,16 @@ export function headSection(model: ReportModel, stale: boolean, { run }: Actions
     return view;
   };
   const isComparison = model.policies.length > 1;
-  const note = element('p', { class: 'stale', role: 'status' });
-  if (stale) note.textContent = 'The file has changed since: run again for current figures.';
+  const outdated = element('p', { class: 'stale', role: 'status' });
+  if (stale) outdated.textContent = 'The file has changed since: run again for current figures.';
   return element(
     'header',
     {},
     element('h1', {}, model.plan.name),
     element('p', { class: 'lead' }, subtitle(model)),
     element('p', { class: 'headline' }, headline(model)),
-    note,
+    ...backlogNotes(model).map((note) => element('p', { class: 'behind' }, note)),
+    outdated,
     element(
       'p',
       { class: 'buttons' },
