@@ -1,5 +1,4 @@
 /** The sentences of the report: what came out, said in one line. */
-import type { Prediction } from '../../../server/src/forecast/types.ts';
 import {
   backlogText,
   fallsBehind,
@@ -8,10 +7,7 @@ import {
   VERDICT_WORDS,
 } from '../../../server/src/language/words.ts';
 import { formatDurationMs, formatPercent } from '../../../server/src/plan/quantity.ts';
-import type { PolicyReport, ReportModel } from './model.ts';
-
-/** A prediction as the report has it. */
-export type Figures = Omit<Prediction, 'perRequest'>;
+import type { Figures, PolicyReport, ReportModel } from './model.ts';
 
 /** A verdict in words, and how bad it is. */
 export function verdictText(prediction: Figures): {
