@@ -91,21 +91,21 @@ describe('the backlog', () => {
         const run = simulate(input);
         const backlog = backlogOf(run);
         if (backlog === null) return;
-        const { arrivalS, finishS, refused, count } = run.records;
+        const { arrivalS, finishS, count } = run.records;
         const endS = arrivalS[count - 1]!;
-        const unfinished = finishS.filter((timeS) => timeS > endS).length;
+        // Some are never answered: preempted, and then too long to be computed again.
+        const unfinished = finishS.filter((timeS) => !(timeS <= endS)).length;
         assert.ok(
           backlog.parkedAtEnd <= backlog.atEnd && backlog.atEnd <= unfinished,
           `${backlog.atEnd} of ${unfinished}`,
         );
-        assert.ok(unfinished <= count - refused);
         parked += backlog.parkedAtEnd;
         if (input.policy === 'vllm') {
           assert.equal(backlog.parkedAtEnd, 0);
           if (backlog.grows) assert.ok(isSaturated(run));
         }
       }),
-      { numRuns: 400 },
+      { numRuns: Number(process.env['FUZZ_RUNS'] ?? 400) },
     );
     assert.ok(parked > 0, 'some requests were parked when the last one arrived');
   });
