@@ -30,8 +30,8 @@ function alarms(input: EngineInput): number {
  */
 const LOADS = [
   { sample: 'llama-2-7b-l20-figure-1', stable: 0.45, tooMuch: 1 },
-  { sample: 'yi-34b-200k-2xl20', stable: 0.1, tooMuch: 0.2 },
-  { sample: 'gpt-oss-120b-h100', stable: 1.6, tooMuch: 3.2 },
+  { sample: 'yi-34b-200k-2xl20', stable: 0.09, tooMuch: 0.2 },
+  { sample: 'gpt-oss-120b-h100', stable: 1.3, tooMuch: 3.2 },
 ] as const;
 
 describe('the backlog', () => {
