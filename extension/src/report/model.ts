@@ -1,12 +1,19 @@
 /** What the report page shows, as plain data: made on the editor's side, kept as the page's state, checked by tests. */
 import type { Policy } from '../../../server/src/engine/types.ts';
+import type { Prediction, Series } from '../../../server/src/forecast/types.ts';
 import type { PlanSummary, SimulatedPrediction, SimulateSuccess } from '../../../server/src/protocol.ts';
 
 /** Raised when the shape changes, so that a page restored from an older version starts afresh. */
-export const REPORT_VERSION = 1;
+export const REPORT_VERSION = 2;
 
 /** At most this many points draw a distribution: more than a screen has columns to show. */
 const MAX_POINTS = 400;
+
+/** Digits of the figures over time: more than a drawing shows, and less than half the bytes of a full number. */
+const SERIES_DIGITS = 4;
+
+/** What a report keeps of a prediction; the figures over time are kept apart. */
+export type Figures = Omit<Prediction, 'perRequest' | 'series'>;
 
 /** An empirical distribution, thinned for drawing. */
 export interface Curve {
@@ -19,10 +26,15 @@ export interface Curve {
 /** One policy of a report. */
 export interface PolicyReport {
   readonly policy: Policy;
-  readonly prediction: SimulatedPrediction['prediction'];
+  readonly prediction: Figures;
   readonly ttft: Curve;
   /** TTFT below which each of `PERCENTS` of all requests lie, ms; null where that many never got a token. */
   readonly ttftAtPercent: readonly (number | null)[];
+  /** The run over time; null where nothing ran. */
+  readonly series: Series | null;
+  /** Last answer and last arrival, s since the start. */
+  readonly endS: number;
+  readonly arrivalsEndS: number;
 }
 
 /** One plan, under one policy or two. */
@@ -57,7 +69,7 @@ export function isReportModel(value: unknown): value is ReportModel {
   );
 }
 
-function policyReport({ prediction, requests }: SimulatedPrediction): PolicyReport {
+function policyReport({ prediction: { series, ...prediction }, requests }: SimulatedPrediction): PolicyReport {
   const ttft: number[] = [];
   requests.firstTokenS.forEach((firstTokenS, index) => {
     if (firstTokenS !== null) ttft.push((firstTokenS - (requests.arrivalS[index] ?? 0)) * 1000);
@@ -69,6 +81,23 @@ function policyReport({ prediction, requests }: SimulatedPrediction): PolicyRepo
     prediction,
     ttft: cumulative(ttft, total),
     ttftAtPercent: PERCENTS.map((percent) => percentile(ttft, total, percent / 100)),
+    series: series === undefined ? null : rounded(series),
+    endS: requests.finishS.reduce<number>((last, timeS) => Math.max(last, timeS ?? 0), 0),
+    arrivalsEndS: requests.arrivalS.reduce((last, timeS) => Math.max(last, timeS), 0),
+  };
+}
+
+function rounded(series: Series): Series {
+  const round = (values: readonly number[]): readonly number[] =>
+    values.map((value) => Number(value.toPrecision(SERIES_DIGITS)));
+  return {
+    stepS: series.stepS,
+    queue: round(series.queue),
+    decoding: round(series.decoding),
+    parked: round(series.parked),
+    gpuKvShare: round(series.gpuKvShare),
+    hostKvShare: round(series.hostKvShare),
+    linkBusy: round(series.linkBusy),
   };
 }
 

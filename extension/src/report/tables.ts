@@ -2,8 +2,8 @@
 import type { Distribution } from '../../../server/src/forecast/types.ts';
 import { missShare, POLICY_NAMES, plainNumber, versusText } from '../../../server/src/language/words.ts';
 import { formatBytes, formatDurationMs, formatPercent } from '../../../server/src/plan/quantity.ts';
-import { PERCENTS, type PolicyReport, type ReportModel } from './model.ts';
-import { type Figures, verdictText } from './wording.ts';
+import { type Figures, PERCENTS, type PolicyReport, type ReportModel } from './model.ts';
+import { verdictText } from './wording.ts';
 
 /** A table: column heads, then groups of rows; the first cell of a row is its head. */
 export interface Table {
@@ -99,6 +99,11 @@ const serviceLines: readonly Line[] = [
   {
     head: 'Time until the last request finished',
     of: ({ makespanS }) => orNone(makespanS, (s) => formatDurationMs(s * 1000)),
+  },
+  {
+    head: 'Waiting or parked, half-way and when the last request arrives',
+    help: 'Requests that have arrived and that nothing is being done for.',
+    of: ({ backlog }) => (backlog === undefined ? NONE : `${count(backlog.atHalf)}, then ${count(backlog.atEnd)}`),
   },
   { head: 'Preemptions', of: ({ preemptions }) => count(preemptions) },
 ];

@@ -1,17 +1,36 @@
 /** The sentences of the report: what came out, said in one line. */
-import type { Prediction } from '../../../server/src/forecast/types.ts';
-import { POLICY_NAMES, VERDICT_WORDS } from '../../../server/src/language/words.ts';
+import {
+  backlogText,
+  fallsBehind,
+  POLICY_NAMES,
+  perSecond,
+  VERDICT_WORDS,
+} from '../../../server/src/language/words.ts';
 import { formatDurationMs, formatPercent } from '../../../server/src/plan/quantity.ts';
-import type { PolicyReport, ReportModel } from './model.ts';
-
-/** A prediction as the report has it. */
-export type Figures = Omit<Prediction, 'perRequest'>;
+import type { Figures, PolicyReport, ReportModel } from './model.ts';
 
 /** A verdict in words, and how bad it is. */
-export function verdictText(prediction: Figures): { readonly text: string; readonly tone: 'good' | 'bad' | 'neutral' } {
-  if (prediction.verdict === 'met' && prediction.violationRate === null)
-    return { text: 'no SLO stated', tone: 'neutral' };
-  return { text: VERDICT_WORDS[prediction.verdict], tone: prediction.verdict === 'met' ? 'good' : 'bad' };
+export function verdictText(prediction: Figures): {
+  readonly text: string;
+  readonly tone: 'good' | 'warn' | 'bad' | 'neutral';
+} {
+  const { verdict } = prediction;
+  const text = verdict === 'met' && prediction.violationRate === null ? 'no SLO stated' : VERDICT_WORDS[verdict];
+  const behind = fallsBehind(prediction);
+  const held = behind ? 'warn' : prediction.violationRate === null ? 'neutral' : 'good';
+  return { text: behind ? `${text}, backlog grows` : text, tone: verdict === 'met' ? held : 'bad' };
+}
+
+/** A sentence for each policy that puts off more and more, whatever its verdict says. */
+export function backlogNotes({ policies }: ReportModel): readonly string[] {
+  return policies.flatMap(({ policy, prediction }) => {
+    const { backlog, throughput } = prediction;
+    if (backlog === undefined || throughput === null || !fallsBehind(prediction)) return [];
+    return [
+      `${POLICY_NAMES[policy]} does not keep up with the arrivals: ${backlogText(backlog)}. It carries about ` +
+        `${perSecond(throughput.requestsPerS)}; a longer run serves worse than this one.`,
+    ];
+  });
 }
 
 const SAME = 'about as long';

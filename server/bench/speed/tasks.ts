@@ -1,7 +1,8 @@
 /** What one child process measures, and how. Each task has a process of its own, so that none warms or fills another's. */
 import { resolve } from 'node:path';
 import { clearBatch, emptyBatch } from '../../src/engine/cost/types.ts';
-import { isSaturated, latencies, percentiles, violations } from '../../src/engine/metrics.ts';
+import { latencies, percentiles, violations } from '../../src/engine/metrics.ts';
+import { backlogOf, isSaturated } from '../../src/engine/saturation.ts';
 import { costModel, type Run, simulate } from '../../src/engine/simulate.ts';
 import { forecast } from '../../src/forecast/forecast.ts';
 import { createNodePort } from '../../src/simulation/nodePort.ts';
@@ -121,6 +122,7 @@ function figures(run: Run): unknown {
     percentiles(times.e2eS, 1000),
     violations(run.records, { ttftS: 3, tpotS: 0.2, attainment: 0.99 }),
     isSaturated(run),
+    backlogOf(run),
   ];
 }
 

@@ -154,8 +154,7 @@ function inputOf(row: ValidationRow, filled: Filled): RowInput {
       maxNumBatchedTokens: row.maxNumBatchedTokens ?? defaults.maxNumBatchedTokens,
       reserveFullSequence: defaults.reserveFullSequence,
     },
-    gpuMemoryUtilization:
-      row.gpuMemoryUtilization ?? filled.gpuMemoryUtilization ?? defaults.gpuMemoryUtilization,
+    gpuMemoryUtilization: row.gpuMemoryUtilization ?? filled.gpuMemoryUtilization ?? defaults.gpuMemoryUtilization,
     numGpuBlocks: row.numGpuBlocks ?? null,
     memoryLaw: memoryLaw(version, scheduler, model.shape.moe !== undefined).law,
     enforceEager: row.enforceEager ?? (row.caveats ?? []).includes('CUDA graphs off'),

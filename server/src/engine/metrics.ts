@@ -1,6 +1,5 @@
-/** What came of a run: distributions, rates, and the verdict on saturation. Definitions are the contract's. */
+/** What came of a run: distributions and rates. Definitions are the contract's. */
 import type { Records } from './schedule/records.ts';
-import type { Run } from './simulate.ts';
 import type { Slo } from './types.ts';
 
 export interface Percentiles {
@@ -98,30 +97,6 @@ export function violations(records: Records, slo: Slo): Violations | null {
   }
   const count = Math.max(1, records.count);
   return { ttft: ttft / count, tpot: tpot / count, any: any / count };
-}
-
-/**
- * Open arrivals only: the queue at the end of each half of the arrival window is longer than at its start, and the
- * last holds more than 5 % of the requests.
- */
-export function isSaturated(run: Run): boolean {
-  const { records, workload } = run;
-  if (!workload.open || records.count === 0) return false;
-  const startS = records.arrivalS[0]!;
-  const endS = records.arrivalS[records.count - 1]!;
-  const atStart = queueLength(records, startS);
-  const atHalf = queueLength(records, (startS + endS) / 2);
-  const atEnd = queueLength(records, endS);
-  return atHalf > atStart && atEnd > atHalf && atEnd > 0.05 * records.count;
-}
-
-/** Requests that have arrived and whose prefill has not started at `timeS`; refused ones never queue. */
-function queueLength(records: Records, timeS: number): number {
-  let length = 0;
-  for (let k = 0; k < records.count; k++) {
-    if (records.arrivalS[k]! <= timeS && records.prefillStartS[k]! > timeS) length += 1;
-  }
-  return length;
 }
 
 /** Two-sided 95 % interval of a mean share, within 0 and 1. */

@@ -3,8 +3,8 @@ import { linearCost } from './cost/linear.ts';
 import { Pipeline } from './cost/stages.ts';
 import { stepCost } from './cost/stepCost.ts';
 import type { CostModel } from './cost/types.ts';
-import { ChunkStore } from './kv/chunkStore.ts';
 import { FrontEnd } from './frontEnd.ts';
+import { ChunkStore } from './kv/chunkStore.ts';
 import { HostTier } from './kv/hostTier.ts';
 import { linkLaw } from './kv/link.ts';
 import { PrefixCache } from './kv/prefixCache.ts';
@@ -22,7 +22,7 @@ import { ChunkedScheduler } from './schedule/vllmV1.ts';
 import type { EngineInput } from './types.ts';
 import { PromptBlocks, SequenceChunks } from './workload/promptBlocks.ts';
 import { createRandom } from './workload/random.ts';
-import { drawWorkload, type Workload } from './workload/workload.ts';
+import { arrivalWindow, drawWorkload, type Workload } from './workload/workload.ts';
 
 /** vLLM v0 keeps this share of blocks free when it admits (vllm/core/block_manager_v1.py: watermark=0.01). */
 const WATERMARK = 0.01;
@@ -50,7 +50,12 @@ export interface SimulateOptions {
  */
 export function simulate(input: EngineInput, options: SimulateOptions = {}): Run {
   const workload = drawWorkload(input.workload, input.limits.maxModelLenTokens);
-  const records = new Records(workload.arrivalS.slice(), workload.inputTokens, workload.outputTokens);
+  const records = new Records(
+    workload.arrivalS.slice(),
+    workload.inputTokens,
+    workload.outputTokens,
+    arrivalWindow(workload),
+  );
   const cost = options.cost ?? costModel(input);
   const { data } = input.parallelism;
   const replicas = Array.from({ length: Math.max(1, input.replicas) }, (_, replica) =>
@@ -262,12 +267,7 @@ function leastOf<T extends object>(choices: readonly T[], score: (choice: T) => 
  * requests are numbered in the order users send them, which begins with one each. Those first ones meet at the front
  * end; later ones come one by one and find it free.
  */
-function runClosed(
-  engines: readonly Engine[],
-  records: Records,
-  concurrency: number,
-  frontEnd: FrontEnd | null,
-): void {
+function runClosed(engines: readonly Engine[], records: Records, concurrency: number, frontEnd: FrontEnd | null): void {
   const share = Math.ceil(records.count / engines.length);
   engines.forEach((engine, index) => {
     const begin = Math.min(records.count, index * share);

@@ -1,13 +1,6 @@
 /** Plan → prediction(s). Synchronous and pure; runs in a worker. */
-import {
-  isSaturated,
-  latencies,
-  meanOf,
-  percentiles,
-  shareInterval,
-  tInterval,
-  violations,
-} from '../engine/metrics.ts';
+import { latencies, meanOf, percentiles, shareInterval, tInterval, violations } from '../engine/metrics.ts';
+import { backlogOf, isSaturated } from '../engine/saturation.ts';
 import type { Timeline } from '../engine/schedule/timeline.ts';
 import { hostTierApplies, layerKvCanAct, prefixCachingApplies, type Run, simulate } from '../engine/simulate.ts';
 import type { EngineInput, Policy } from '../engine/types.ts';
@@ -143,6 +136,7 @@ function fromRun(
   const queueMs = meanOf(times.queueS) * 1000;
   const offloadMs = meanOf(times.exposedS) * 1000;
   const timeline = run.recording?.timeline ?? null;
+  const backlog = backlogOf(run);
   return {
     ...header(plan, input, assessment),
     requests: records.count,
@@ -159,6 +153,7 @@ function fromRun(
     preemptions: records.preemptions,
     offload: input.policy === 'vllm' || !layerKvCanAct(input) ? null : offloadReport(run, assessment),
     ...(prefixCachingApplies(input) ? { prefixCache: prefixCacheReport(run, input) } : {}),
+    ...(backlog === null ? {} : { backlog }),
     verdict: verdictOf(run, rates?.any ?? null, input.slo.attainment),
     ...(perRequest ? { perRequest: requestRecords(run) } : {}),
     ...(timeline === null ? {} : { series: series(timeline, input, assessment) }),

@@ -1,4 +1,5 @@
 /** What a prediction says. The JSON of `layerkv simulate` is this, entry for entry (schema `layerkv/result/v1`). */
+import type { Backlog } from '../engine/saturation.ts';
 import type { Policy, SchedulerKind } from '../engine/types.ts';
 
 /** Percentiles are type 7 (linear interpolation). All requests count; null where no request has the figure. */
@@ -89,6 +90,8 @@ export interface Prediction {
   readonly offload: OffloadReport | null;
   /** What the prefix cache found; absent where none runs (v0, LayerKV, or switched off). */
   readonly prefixCache?: PrefixCacheReport;
+  /** Requests that nothing is being done for; absent where arrivals follow completions and where nothing ran. */
+  readonly backlog?: Backlog;
   readonly verdict: Verdict;
   readonly provenance: { readonly cost: string; readonly engineDefaults: string; readonly seed: number };
   readonly perRequest?: readonly RequestRecord[];

@@ -4,7 +4,7 @@ import type { Distribution, Prediction } from '../forecast/types.ts';
 import { formatBytes, formatDurationMs, formatPercent, formatTokens } from '../plan/quantity.ts';
 import type { Plan } from '../plan/types.ts';
 import { predictionOf, type WorkloadView } from './view.ts';
-import { escapeMarkdown, headlineOf, perSecond, plainNumber } from './words.ts';
+import { backlogText, escapeMarkdown, fallsBehind, headlineOf, perSecond, plainNumber } from './words.ts';
 
 /** Works before and without a simulation: what memory tells needs none. */
 export function predictionCard(workload: WorkloadView): string {
@@ -34,7 +34,13 @@ function figures(plan: Plan, prediction: Prediction): string[] {
       ? 'No SLO is stated, so nothing counts as missed.'
       : `${formatPercent(violationRate.any)} of ${prediction.requests} requests break the SLO, ` +
         `${formatPercent(allowed)} may: **${verdict}**.`;
-  return [rows.join('\n'), goal, ...timeParts(prediction), ...served(prediction)];
+  return [rows.join('\n'), goal, ...behind(prediction), ...timeParts(prediction), ...served(prediction)];
+}
+
+function behind(prediction: Prediction): string[] {
+  const { backlog } = prediction;
+  if (backlog === undefined || !fallsBehind(prediction)) return [];
+  return [`**The backlog grows**: ${backlogText(backlog)}. A longer run serves worse than this one.`];
 }
 
 function row(name: string, figure: Distribution | null, sloMs: number | null, over: number | undefined): string {

@@ -4,7 +4,7 @@ import { formatDurationMs, formatPercent } from '../plan/quantity.ts';
 import type { Located, Plan } from '../plan/types.ts';
 import type { Problem, Range } from '../text/types.ts';
 import { relatedPlaces, valuePlace } from './place.ts';
-import { describeArrivals, missShare, POLICY_NAMES, perSecond } from './words.ts';
+import { backlogText, describeArrivals, fallsBehind, missShare, POLICY_NAMES, perSecond } from './words.ts';
 
 /** Below this share of hidden transfer time the offload costs more TTFT than it is worth ignoring. */
 const HIDDEN_ENOUGH = 0.9;
@@ -17,6 +17,7 @@ export function sloProblems(plan: Plan, prediction: Prediction, named: boolean):
   const problems = [
     ...unserved(plan, prediction),
     ...saturated(plan, prediction),
+    ...fallingBehind(plan, prediction),
     ...missed(plan, prediction),
     ...offload(plan, prediction),
     ...preemptions(plan, prediction),
@@ -49,10 +50,12 @@ function unserved(plan: Plan, { finished, requests }: Prediction): Problem[] {
   ];
 }
 
+function offeredLoad({ workload: { arrivals, trace } }: Plan): string {
+  return trace.value === null ? describeArrivals(arrivals.value) : 'the trace';
+}
+
 function saturated(plan: Plan, prediction: Prediction): Problem[] {
   if (prediction.verdict !== 'saturated') return [];
-  const { arrivals, trace } = plan.workload;
-  const offered = trace.value === null ? describeArrivals(arrivals.value) : 'the trace';
   const served =
     prediction.throughput === null ? '' : `, and only ${perSecond(prediction.throughput.requestsPerS)} are finished`;
   return [
@@ -60,8 +63,30 @@ function saturated(plan: Plan, prediction: Prediction): Problem[] {
       rule: 'saturated',
       severity: 'warning',
       message:
-        `More arrives than the deployment can serve (${offered}${served}): the queue grows for as long as the load ` +
+        `More arrives than the deployment can serve (${offeredLoad(plan)}${served}): the queue grows for as long as the load ` +
         `lasts, and so does TTFT. ${relief(prediction, 'Lower the rate, add replicas')}`,
+      range: loadPlace(plan),
+    },
+  ];
+}
+
+/** What the verdict cannot see: it looks at the queue, and LayerKV keeps that short by parking requests instead. */
+function fallingBehind(plan: Plan, prediction: Prediction): Problem[] {
+  const { backlog, requests, throughput, violationRate, verdict } = prediction;
+  if (backlog === undefined || throughput === null || !fallsBehind(prediction)) return [];
+  const longer =
+    violationRate === null
+      ? 'In a longer run requests wait longer.'
+      : verdict === 'met'
+        ? `The SLO holds for ${requests} requests; a longer run will break it.`
+        : 'A longer run will break the SLO more often.';
+  return [
+    {
+      rule: 'backlog-grows',
+      severity: 'warning',
+      message:
+        `The backlog grows (${offeredLoad(plan)}): ${backlogText(backlog)}; this plan carries about ` +
+        `${perSecond(throughput.requestsPerS)}. ${longer} Lower the rate, or add replicas.`,
       range: loadPlace(plan),
     },
   ];

@@ -113,7 +113,20 @@ export function headline(prediction: Prediction, assessment: Assessment | null):
     parts.push(`${missShare(prediction.violationRate)} miss SLO`);
     parts.push(VERDICT_WORDS[prediction.verdict]);
   }
+  if (fallsBehind(prediction)) parts.push('backlog grows');
   return parts.join(' · ');
+}
+
+/** The verdict looks at the queue alone; a run that it calls met or violated may still put off more and more requests. */
+export function fallsBehind({ verdict, backlog }: Pick<Prediction, 'verdict' | 'backlog'>): boolean {
+  return (verdict === 'met' || verdict === 'violated') && backlog?.grows === true;
+}
+
+/** "47 requests were waiting when the last one arrived (46 of them parked), 12 half-way". */
+export function backlogText({ atHalf, atEnd, parkedAtEnd }: NonNullable<Prediction['backlog']>): string {
+  const parked =
+    parkedAtEnd === 0 ? '' : ` (${parkedAtEnd === atEnd ? 'all' : parkedAtEnd} of them parked after their first token)`;
+  return `${atEnd} requests were waiting when the last one arrived${parked}, ${atHalf} half-way`;
 }
 
 function whyNotFitting(assessment: Assessment | null): string[] {

@@ -1,6 +1,6 @@
 /** Two policies side by side, over identical arrivals and lengths. */
 import type { Distribution, Prediction } from '../forecast/types.ts';
-import { POLICY_NAMES, plainNumber, VERDICT_WORDS, versusText } from '../language/words.ts';
+import { fallsBehind, POLICY_NAMES, plainNumber, VERDICT_WORDS, versusText } from '../language/words.ts';
 import { formatDurationMs, formatPercent } from '../plan/quantity.ts';
 import { describeRequests, verdictStyle } from './figures.ts';
 import type { Layout } from './problems.ts';
@@ -37,7 +37,14 @@ export function describeComparison(before: Prediction, after: Prediction, { pain
   return [
     paint('dim', `  ${title}`),
     ...table(
-      [head, ...latency, ...missRows(before, after), ...throughputRows(before, after), verdictRow(before, after)],
+      [
+        head,
+        ...latency,
+        ...missRows(before, after),
+        ...throughputRows(before, after),
+        verdictRow(before, after),
+        ...backlogRows(before, after),
+      ],
       paint,
     ),
   ];
@@ -82,8 +89,23 @@ function throughputRows(before: Prediction, after: Prediction): readonly Row[] {
 }
 
 function verdictRow(before: Prediction, after: Prediction): Row {
-  const cell = ({ verdict }: Prediction): Cell => ({ text: VERDICT_WORDS[verdict], style: verdictStyle(verdict) });
+  const cell = (prediction: Prediction): Cell => ({
+    text: VERDICT_WORDS[prediction.verdict],
+    style: verdictStyle(prediction),
+  });
   return ['Verdict', cell(before), cell(after), ''];
+}
+
+/** Only where the verdict hides that a policy falls behind: requests not served half-way and at the last arrival. */
+function backlogRows(before: Prediction, after: Prediction): readonly Row[] {
+  if (!fallsBehind(before) && !fallsBehind(after)) return [];
+  const cell = (prediction: Prediction): Cell => {
+    const { backlog } = prediction;
+    if (backlog === undefined) return { text: '–' };
+    const text = `${backlog.atHalf} → ${backlog.atEnd}`;
+    return fallsBehind(prediction) ? { text, style: 'yellow' } : { text };
+  };
+  return [['  waiting, half → end', cell(before), cell(after), '']];
 }
 
 function compared(

@@ -1,7 +1,7 @@
 /** One prediction as a table with what lies behind it. */
 import type { Assessment } from '../forecast/assess.ts';
 import type { Distribution, Prediction } from '../forecast/types.ts';
-import { missShare, POLICY_NAMES, perSecond, plainNumber, VERDICT_WORDS } from '../language/words.ts';
+import { fallsBehind, missShare, POLICY_NAMES, perSecond, plainNumber, VERDICT_WORDS } from '../language/words.ts';
 import { formatBytes, formatDurationMs, formatPercent, formatTokens } from '../plan/quantity.ts';
 import type { Plan } from '../plan/types.ts';
 import type { Layout } from './problems.ts';
@@ -16,9 +16,10 @@ export interface SimulatedPlan {
 
 const columnsOfTable = ['mean', 'p50', 'p90', 'p95', 'p99', 'max'] as const;
 
-/** Colour of a verdict. */
-export function verdictStyle(verdict: Prediction['verdict']): Style {
-  return verdict === 'met' ? 'green' : verdict === 'violated' ? 'yellow' : 'red';
+/** Colour of a verdict: green only where a longer run keeps it. */
+export function verdictStyle(prediction: Prediction): Style {
+  if (prediction.verdict === 'met') return fallsBehind(prediction) ? 'yellow' : 'green';
+  return prediction.verdict === 'violated' ? 'yellow' : 'red';
 }
 
 /** "Yi-34B-200K on 2 × L20": the deployment in a line. */
@@ -43,14 +44,14 @@ export function describePrediction(plan: Plan, prediction: Prediction, layout: L
     describeRequests(prediction),
     `seed ${prediction.seed}`,
   ];
-  const verdict = paint(verdictStyle(prediction.verdict), VERDICT_WORDS[prediction.verdict]);
+  const verdict = paint(verdictStyle(prediction), VERDICT_WORDS[prediction.verdict]);
   if (prediction.verdict === 'does-not-fit')
     return [paint('bold', title.join(' · ')), verdict, '', ...details(prediction, layout)];
   const miss = prediction.violationRate;
   const share = miss === null ? '' : ` · ${missShare(miss)} of the requests miss the SLO`;
   return [
     paint('bold', title.join(' · ')),
-    `${verdict}${share}`,
+    `${verdict}${share}${fallsBehind(prediction) ? ' · the backlog grows' : ''}`,
     '',
     ...latencies(plan, prediction, layout),
     '',

@@ -1,6 +1,6 @@
 /** Why the figures are what they are, in a few sentences that follow from the result itself. */
 import type { Prediction } from '../forecast/types.ts';
-import { POLICY_NAMES, plainNumber } from '../language/words.ts';
+import { backlogText, fallsBehind, POLICY_NAMES, perSecond, plainNumber } from '../language/words.ts';
 import { formatDurationMs, formatPercent, formatTokens } from '../plan/quantity.ts';
 import { times } from './comparison.ts';
 import type { SimulatedPlan } from './figures.ts';
@@ -22,6 +22,17 @@ export function explain(simulated: SimulatedPlan): readonly string[] {
   return [
     ...explainWaiting(simulated, first),
     ...(second === undefined ? [] : explainChange(simulated, first, second)),
+    ...simulated.predictions.flatMap(explainBacklog),
+  ];
+}
+
+/** A short queue is no proof that the load is carried. */
+function explainBacklog(prediction: Prediction): readonly string[] {
+  const { policy, backlog, throughput } = prediction;
+  if (backlog === undefined || throughput === null || !fallsBehind(prediction)) return [];
+  return [
+    `${POLICY_NAMES[policy]} does not keep up: ${backlogText(backlog)}. It carries about ` +
+      `${perSecond(throughput.requestsPerS)}, and the longer the load lasts the longer requests wait.`,
   ];
 }
 

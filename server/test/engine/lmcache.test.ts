@@ -192,8 +192,8 @@ describe('LMCache', () => {
 
   it('tells a recording when steps wait for the link', () => {
     const input = prompts(['a', 'b', 'a'], 2048, { numGpuBlocks: 130, limits: LIMITS });
-    const { recording, records } = simulate(input, { record: true });
-    const { stepS, columns } = recording!.timeline.averages();
+    const { recording, records } = simulate(input, { record: 'all' });
+    const { stepS, columns } = recording!.timeline!.averages();
     const endS = Math.max(...records.finishS);
     const busyS = columns.linkBusy.map((share, bin) => share * Math.min(stepS, endS - bin * stepS));
     near(

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { isSaturated, latencies, meanOf } from '../../src/engine/metrics.ts';
+import { latencies, meanOf } from '../../src/engine/metrics.ts';
+import { isSaturated } from '../../src/engine/saturation.ts';
 import { simulate } from '../../src/engine/simulate.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
 import { figureOneInput, hostileInput } from './inputs.ts';

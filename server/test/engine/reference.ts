@@ -20,15 +20,15 @@ export class ReferenceEngine extends ReferenceState {
       if (this.step()) continue;
       if (this.reloading.length + this.leaving.length === 0 && this.untie()) continue;
       // Nothing to do: on to whatever comes next.
-      const arrival = this.closed === null ? this.requests[this.nextArrival]?.arrivalS : undefined;
       const next = Math.min(
-        arrival ?? Number.POSITIVE_INFINITY,
+        this.arrivals.nextS(),
         this.reloading[0]?.reloadEndS ?? Number.POSITIVE_INFINITY,
         this.leaving[0]?.reloadEndS ?? Number.POSITIVE_INFINITY,
       );
       if (next === Number.POSITIVE_INFINITY) break;
       this.clock = Math.max(this.clock, next);
     }
+    this.arrivals.delay();
     return this.outcome();
   }
 
@@ -36,6 +36,7 @@ export class ReferenceEngine extends ReferenceState {
     return {
       requests: this.requests,
       preemptions: this.preemptions,
+      stays: this.stays,
       deviceToHostBytes: this.out,
       hostToDeviceBytes: this.back,
       refused: this.refused,
@@ -44,16 +45,10 @@ export class ReferenceEngine extends ReferenceState {
 
   protected takeArrivals(): void {
     for (;;) {
-      const next = this.requests[this.nextArrival];
-      if (next === undefined) return;
-      if (this.closed === null) {
-        if (next.arrivalS > this.clock + NS) return;
-      } else {
-        const answered = this.refused + this.requests.filter((r) => !Number.isNaN(r.finishS)).length;
-        if (this.nextArrival - answered >= this.closed) return;
-        next.arrivalS = this.clock;
-      }
-      this.nextArrival += 1;
+      const answered = this.refused + this.requests.filter((r) => !Number.isNaN(r.finishS)).length;
+      let next = this.arrivals.followUp(answered, this.clock);
+      if (next === null && this.arrivals.nextS() <= this.clock + NS) next = this.arrivals.take();
+      if (next === null) return;
       if (next.input >= this.input.limits.maxModelLenTokens) this.refused += 1;
       else this.waiting.push(next);
     }
@@ -357,6 +352,7 @@ export class ReferenceEngine extends ReferenceState {
       if (layers === 0) continue;
       if (layers * this.blocks(r.kv) > this.hostFree()) {
         this.parked.splice(k, 1);
+        this.endStay(r);
         this.drop(r);
         return true;
       }

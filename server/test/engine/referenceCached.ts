@@ -2,12 +2,14 @@
  * vLLM v1 with prefix caching and a host tier or LMCache, as plain as `reference.ts` and apart from it: the scheduler's two loops in
  * vLLM's own order (vllm/v1/core/sched/scheduler.py, `schedule`), blocks as objects, tokens as texts.
  */
+
 import { addPrefill, type CostModel, emptyBatch } from '../../src/engine/cost/types.ts';
 import { type LinkLaw, linkLaw } from '../../src/engine/kv/link.ts';
 import { memoryModel } from '../../src/engine/memory.ts';
 import { costModel, hostTierApplies, hostTierPieces } from '../../src/engine/simulate.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
 import { drawWorkload, type Workload } from '../../src/engine/workload/workload.ts';
+import { ReferenceArrivals } from './referenceArrivals.ts';
 import { type ReferenceBlock, ReferenceBlocks, ReferenceHost } from './referenceBlocks.ts';
 import { type LmcacheScheduled, ReferenceLmcache } from './referenceLmcache.ts';
 import { NS, type ReferenceRun } from './referenceState.ts';
@@ -52,7 +54,7 @@ export class CachedReference {
   private loadedTokens = 0;
   private tokensOut = 0;
   private tokensBack = 0;
-  private nextArrival = 0;
+  private readonly arrivals: ReferenceArrivals<CachedRequest>;
   private preemptions = 0;
   private refused = 0;
   private cachedTokens = 0;
@@ -87,6 +89,7 @@ export class CachedReference {
       firstTokenS: Number.NaN,
       finishS: Number.NaN,
     }));
+    this.arrivals = new ReferenceArrivals(this.requests, this.workload.closedConcurrency, this.cost.frontEnd);
   }
 
   run(): ReferenceRun {
@@ -97,11 +100,11 @@ export class CachedReference {
         this.preempt(this.ready.pop()!);
         continue;
       }
-      const arrival = this.workload.open ? this.requests[this.nextArrival]?.arrivalS : undefined;
-      const next = Math.min(arrival ?? Number.POSITIVE_INFINITY, this.loading[0]?.loadEndS ?? Number.POSITIVE_INFINITY);
+      const next = Math.min(this.arrivals.nextS(), this.loading[0]?.loadEndS ?? Number.POSITIVE_INFINITY);
       if (next === Number.POSITIVE_INFINITY) break;
       this.clock = Math.max(this.clock, next);
     }
+    this.arrivals.delay();
     const { requests, preemptions, refused, cachedTokens, loadedTokens } = this;
     const { kvBytesPerToken } = memoryModel(this.input);
     return {
@@ -117,18 +120,11 @@ export class CachedReference {
   }
 
   private takeArrivals(): void {
-    const { closedConcurrency } = this.workload;
     for (;;) {
-      const next = this.requests[this.nextArrival];
-      if (next === undefined) return;
-      if (closedConcurrency === null) {
-        if (next.arrivalS > this.clock + NS) return;
-      } else {
-        const answered = this.refused + this.requests.filter((r) => !Number.isNaN(r.finishS)).length;
-        if (this.nextArrival - answered >= closedConcurrency) return;
-        next.arrivalS = this.clock;
-      }
-      this.nextArrival += 1;
+      const answered = this.refused + this.requests.filter((r) => !Number.isNaN(r.finishS)).length;
+      let next = this.arrivals.followUp(answered, this.clock);
+      if (next === null && this.arrivals.nextS() <= this.clock + NS) next = this.arrivals.take();
+      if (next === null) return;
       if (next.input >= this.input.limits.maxModelLenTokens) this.refused += 1;
       else this.waiting.push(next);
     }

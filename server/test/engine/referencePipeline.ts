@@ -5,7 +5,9 @@
 import type { StepBatch } from '../../src/engine/cost/types.ts';
 import { costModel, prefixCachingApplies } from '../../src/engine/simulate.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
+import { drawWorkload } from '../../src/engine/workload/workload.ts';
 import { ReferenceEngine } from './reference.ts';
+import { ReferenceArrivals } from './referenceArrivals.ts';
 import { CachedReference } from './referenceCached.ts';
 import { NS, type ReferenceFlight, type ReferenceRequest, type ReferenceRun } from './referenceState.ts';
 
@@ -92,11 +94,14 @@ class BatchQueueEngine extends PipelinedEngine {
       }
       if (this.reloading.length + this.leaving.length === 0 && this.untie()) continue;
       const next = Math.min(
-        (this.closed === null ? this.requests[this.nextArrival]?.arrivalS : undefined) ?? Number.POSITIVE_INFINITY,
+        this.arrivals.nextS(),
         this.reloading[0]?.reloadEndS ?? Number.POSITIVE_INFINITY,
         this.leaving[0]?.reloadEndS ?? Number.POSITIVE_INFINITY,
       );
-      if (next === Number.POSITIVE_INFINITY) return this.outcome();
+      if (next === Number.POSITIVE_INFINITY) {
+        this.arrivals.delay();
+        return this.outcome();
+      }
       this.clock = Math.max(this.clock, next);
     }
   }
@@ -109,10 +114,10 @@ function batchQueueRun(input: EngineInput): ReferenceRun {
 /** v0: one of several schedulers. */
 class VirtualEngine extends PipelinedEngine {
   wakeS = 0;
-  arrivals: () => void = () => {};
+  followUp: () => void = () => {};
 
   protected override takeArrivals(): void {
-    this.arrivals();
+    this.followUp();
   }
 
   inHand(): number {
@@ -126,11 +131,12 @@ class VirtualEngine extends PipelinedEngine {
     return this.inHand() === 0 ? Number.POSITIVE_INFINITY : Math.max(this.wakeS, this.clock);
   }
 
-  take(id: number, arrivalS: number): void {
-    const r = this.requests[id]!;
-    if (this.inHand() === 0) this.clock = Math.max(this.clock, arrivalS);
-    this.wakeS = Math.min(this.wakeS, arrivalS);
-    r.arrivalS = arrivalS;
+  /** Gets a request at `atS`. @param sent what its own record of it says. */
+  take(sent: ReferenceRequest, atS: number): void {
+    const r = this.requests[sent.id]!;
+    if (this.inHand() === 0) this.clock = Math.max(this.clock, atS);
+    this.wakeS = Math.min(this.wakeS, atS);
+    r.arrivalS = sent.arrivalS;
     if (r.input >= this.input.limits.maxModelLenTokens) this.refused += 1;
     else this.waiting.push(r);
   }
@@ -149,12 +155,8 @@ class VirtualEngine extends PipelinedEngine {
     return this.refused + this.requests.filter((r) => !Number.isNaN(r.finishS)).length;
   }
 
-  openArrivalS(id: number): number {
-    return this.closed === null ? (this.requests[id]?.arrivalS ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
-  }
-
-  users(): number {
-    return this.closed ?? 0;
+  all(): readonly ReferenceRequest[] {
+    return this.requests;
   }
 }
 
@@ -163,31 +165,39 @@ function virtualEnginesRun(input: EngineInput): ReferenceRun {
   const parts = input.parallelism.pipeline;
   const engines = Array.from({ length: parts }, (_, part) => new VirtualEngine(input, stages, part, parts));
   const first = engines[0]!;
-  const count = first.outcome().requests.length;
-  const home: VirtualEngine[] = [];
+  const { closedConcurrency } = drawWorkload(input.workload, input.limits.maxModelLenTokens);
+  const { frontEnd } = costModel(input);
+  const arrivals = new ReferenceArrivals(first.all(), closedConcurrency, frontEnd);
+  const home = new Map<number, VirtualEngine>();
   let nowS = 0;
-  const arrive = (arrivalS: number): void => {
+  const arrive = (sent: ReferenceRequest, atS: number): void => {
     const least = Math.min(...engines.map((engine) => engine.inHand()));
     const engine = engines.find((other) => other.inHand() === least)!;
-    const id = home.length;
-    home.push(engine);
-    engine.take(id, arrivalS);
+    nowS = Math.max(nowS, atS);
+    home.set(sent.id, engine);
+    engine.take(sent, atS);
   };
   const answer = (): void => {
-    const answered = (): number => engines.reduce((sum, engine) => sum + engine.answered(), 0);
-    while (home.length < count && home.length - answered() < first.users()) arrive(nowS);
+    for (;;) {
+      const next = arrivals.followUp(
+        engines.reduce((sum, engine) => sum + engine.answered(), 0),
+        nowS,
+      );
+      if (next === null) return;
+      arrive(next, nowS);
+    }
   };
-  for (const engine of engines) engine.arrivals = answer;
-  answer();
+  for (const engine of engines) engine.followUp = answer;
   for (;;) {
     let engine = first;
     for (const other of engines) if (other.nextS() < engine.nextS() - NS) engine = other;
     const soonest = engine.nextS();
-    const arrivalS = first.openArrivalS(home.length);
+    const arrivalS = arrivals.nextS();
     if (soonest === Number.POSITIVE_INFINITY && arrivalS === Number.POSITIVE_INFINITY) break;
     const lands = engine.flights.length > 0;
     if (lands ? soonest > arrivalS + NS : soonest + NS >= arrivalS) {
-      arrive(arrivalS);
+      arrive(arrivals.take(), arrivalS);
+      answer();
       continue;
     }
     nowS = soonest;
@@ -195,12 +205,15 @@ function virtualEnginesRun(input: EngineInput): ReferenceRun {
     else engine.act(nowS);
     answer();
   }
+  const requests = first.all().map((r) => home.get(r.id)?.all()[r.id] ?? r);
+  new ReferenceArrivals(requests, closedConcurrency, frontEnd).delay();
   const runs = engines.map((engine) => engine.outcome());
   const sum = (of: (run: ReferenceRun) => number): number => runs.reduce((total, run) => total + of(run), 0);
   return {
-    requests: first.outcome().requests.map((r, id) => home[id]?.outcome().requests[id] ?? r),
+    requests,
     preemptions: sum((run) => run.preemptions),
     refused: sum((run) => run.refused),
+    stays: runs.flatMap((run) => run.stays ?? []),
     deviceToHostBytes: sum((run) => run.deviceToHostBytes),
     hostToDeviceBytes: sum((run) => run.hostToDeviceBytes),
   };

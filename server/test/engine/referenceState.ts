@@ -1,4 +1,5 @@
 /** What the naive reference knows at any time, its memory, and LayerKV's rules, written for reading rather than speed. */
+
 import { type CostModel, emptyBatch, type StepBatch } from '../../src/engine/cost/types.ts';
 import { type LinkLaw, linkLaw } from '../../src/engine/kv/link.ts';
 import { minimumRetainedLayers, prefillEstimate, staysOnGpu } from '../../src/engine/kv/retention.ts';
@@ -7,6 +8,7 @@ import { costModel, layerKvCanAct } from '../../src/engine/simulate.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
 import { createRandom, type Random } from '../../src/engine/workload/random.ts';
 import { drawWorkload } from '../../src/engine/workload/workload.ts';
+import { ReferenceArrivals } from './referenceArrivals.ts';
 
 export const NS = 1e-9;
 
@@ -29,6 +31,8 @@ export interface ReferenceRequest {
   predicted: number;
   reloadEndS: number;
   leavingLayers: number;
+  /** Since when it has been out of the decode batch with a first token, s; NaN: it is not. */
+  parkedSinceS: number;
   /** With `residency: stream`: layers that pass through in each step, and the slots on the GPU that they use. */
   streamed: number;
   slots: number;
@@ -54,11 +58,9 @@ export interface Round {
   budget: number | null;
 }
 
-/** One round of admissions: what it has claimed, and the budget as it was when the first prompt asked. */
-export interface Round {
-  claimed: number;
-  transient: number;
-  budget: number | null;
+export interface Stay {
+  readonly fromS: number;
+  readonly toS: number;
 }
 
 export interface ReferenceRun {
@@ -67,6 +69,8 @@ export interface ReferenceRun {
   readonly cachedTokens?: number;
   readonly loadedTokens?: number;
   readonly preemptions: number;
+  /** From when until when requests were parked, one entry a stay. */
+  readonly stays?: readonly Stay[];
   readonly deviceToHostBytes: number;
   readonly hostToDeviceBytes: number;
   readonly refused: number;
@@ -82,15 +86,15 @@ export class ReferenceState {
   protected readonly watermark: number;
   protected readonly acts: boolean;
   protected readonly requests: ReferenceRequest[];
-  protected readonly closed: number | null;
   protected clock = 0;
   protected waiting: ReferenceRequest[] = [];
   protected running: ReferenceRequest[] = [];
   protected partial: ReferenceRequest | null = null;
   protected parked: ReferenceRequest[] = [];
+  protected readonly stays: Stay[] = [];
   protected reloading: ReferenceRequest[] = [];
   protected finishedLengths: number[] = [];
-  protected nextArrival = 0;
+  protected readonly arrivals: ReferenceArrivals<ReferenceRequest>;
   protected leaving: ReferenceRequest[] = [];
   protected linkFree = 0;
   protected linkOutFree = 0;
@@ -118,7 +122,6 @@ export class ReferenceState {
     this.watermark = input.scheduler === 'v0' ? Math.floor(0.01 * gpuBlocks) : 0;
     this.acts = input.policy !== 'vllm' && layerKvCanAct(input);
     const workload = drawWorkload(input.workload, input.limits.maxModelLenTokens);
-    this.closed = workload.closedConcurrency;
     this.requests = Array.from({ length: workload.count }, (_, id) => ({
       id,
       arrivalS: workload.arrivalS[id]!,
@@ -135,11 +138,13 @@ export class ReferenceState {
       predicted: 0,
       reloadEndS: 0,
       leavingLayers: 0,
+      parkedSinceS: Number.NaN,
       streamed: 0,
       slots: 0,
       flights: 0,
       dropped: 0,
     }));
+    this.arrivals = new ReferenceArrivals(this.requests, workload.closedConcurrency, this.cost.frontEnd);
     this.random = createRandom(input.workload.seed + 7919 * part, 'predictor');
     this.estimate = prefillEstimate(input);
     this.transfer = linkLaw(input, this.cost.collectives);
@@ -272,6 +277,7 @@ export class ReferenceState {
       victim.leavingLayers = layers;
       victim.hostReserved += layers * blocks;
       this.out += layers * victim.kv * this.transfer.bytesPerTokenLayer;
+      victim.parkedSinceS = this.clock;
       this.leaving.push(victim);
     }
   }
@@ -309,8 +315,14 @@ export class ReferenceState {
 
   /** In the order of first tokens; of equals, behind those that are parked already. */
   protected park(r: ReferenceRequest): void {
+    if (Number.isNaN(r.parkedSinceS)) r.parkedSinceS = this.clock;
     const later = this.parked.findIndex((other) => other.firstTokenS > r.firstTokenS);
     this.parked.splice(later < 0 ? this.parked.length : later, 0, r);
+  }
+
+  protected endStay(r: ReferenceRequest): void {
+    this.stays.push({ fromS: r.parkedSinceS, toS: this.clock });
+    r.parkedSinceS = Number.NaN;
   }
 
   protected waitForLeaving(): void {
@@ -329,6 +341,7 @@ export class ReferenceState {
     while (this.reloading.length > 0 && this.reloading[0]!.reloadEndS <= this.clock + NS) {
       const r = this.reloading.shift()!;
       r.hostReserved = 0;
+      this.endStay(r);
       this.running.push(r);
     }
     while (this.parked.length > 0) {

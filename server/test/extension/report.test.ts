@@ -9,7 +9,7 @@ import {
   reportModel,
 } from '../../../extension/src/report/model.ts';
 import { latencyTable, numbersTable, partsTable, type Table, ttftTable } from '../../../extension/src/report/tables.ts';
-import { change, headline, verdictText } from '../../../extension/src/report/wording.ts';
+import { backlogNotes, change, headline, verdictText } from '../../../extension/src/report/wording.ts';
 import type { Policy } from '../../src/engine/types.ts';
 import type { Distribution, Prediction } from '../../src/forecast/types.ts';
 import type { SimulatedPrediction, SimulateSuccess } from '../../src/protocol.ts';
@@ -169,6 +169,23 @@ describe('the report: sentences', () => {
     const open = simulated('vllm', [1], { verdict: 'met', violationRate: null }).prediction;
     assert.deepEqual(verdictText(open), { text: 'no SLO stated', tone: 'neutral' });
     assert.equal(verdictText(simulated('vllm', [1]).prediction).tone, 'bad');
+  });
+
+  it('does not call good what only the length of the run keeps good', () => {
+    const backlog = { atHalf: 12, atEnd: 47, parkedAtEnd: 46, grows: true };
+    const met = { verdict: 'met', violationRate: { ttft: 0, tpot: 0, any: 0, interval: null } } as const;
+    const behind = simulated('layerkv', [1], { ...met, backlog });
+    assert.deepEqual(verdictText(behind.prediction), { text: 'SLO met, backlog grows', tone: 'warn' });
+    assert.deepEqual(verdictText({ ...behind.prediction, backlog: { ...backlog, grows: false } }), {
+      text: 'SLO met',
+      tone: 'good',
+    });
+    const [note, ...others] = backlogNotes(model(simulated('vllm', [1]), behind));
+    assert.deepEqual(others, []);
+    assert.match(
+      note ?? '',
+      /^LayerKV does not keep up .*47 requests were waiting .* It carries about 0\.5 requests\/s/,
+    );
   });
 });
 

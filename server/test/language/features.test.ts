@@ -44,6 +44,8 @@ describe('code lens', () => {
       (await titles({ kind: 'pending', last: prediction() }))[0],
       'vLLM · TTFT p99 26.5 s · 74 % (69–79 %) miss SLO · saturated …',
     );
+    const behind = { verdict: 'met', backlog: { atHalf: 12, atEnd: 47, parkedAtEnd: 46, grows: true } } as const;
+    assert.match((await titles(ready(behind)))[0] ?? '', / · SLO met · backlog grows$/);
     assert.match((await titles({ kind: 'off' }))[0] ?? '', /^vLLM · room for [\d.]+k tokens of KV cache$/);
     assert.equal((await titles({ kind: 'failed', message: 'no memory' }))[0], 'simulation failed: no memory');
   });
@@ -93,7 +95,11 @@ describe('hover', () => {
       const value = await hoverAt(FIGURE_1, needle);
       assert.match(value ?? '', /^\*\*vLLM · TTFT p99 26\.5 s · 74 % \(69–79 %\) miss SLO · saturated\*\*/, needle);
     }
+    const backlog = { atHalf: 12, atEnd: 47, parkedAtEnd: 46, grows: true };
+    const behind = await hoverAt(FIGURE_1, 'slo:', ready({ verdict: 'met', backlog }));
+    assert.match(behind ?? '', /\*\*The backlog grows\*\*: 47 requests were waiting .* 12 half-way\. A longer run/);
     const value = (await hoverAt(FIGURE_1, 'slo:')) ?? '';
+    assert.doesNotMatch(value, /backlog/);
     assert.match(value, /\| TTFT \| 12\.3 s \| 12\.3 s \| 12\.3 s \| 26\.5 s \| 3\.0 s \| 74 % \|/);
     assert.match(value, /queue 11\.9 s \(97 %\) · prefill 369 ms \(3 %\)/);
     assert.match(value, /roofline · vllm 0\.5\.5 defaults, scheduler v0 · seed 1/);

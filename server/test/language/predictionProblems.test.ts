@@ -108,6 +108,35 @@ describe('prediction problems', () => {
     );
   });
 
+  it('tell a backlog that grows behind a verdict which does not see it, and say it once', async () => {
+    const backlog = { atHalf: 12, atEnd: 47, parkedAtEnd: 46, grows: true };
+    const met = {
+      policy: 'layerkv',
+      verdict: 'met',
+      violationRate: { ttft: 0, tpot: 0, any: 0, interval: null },
+    } as const;
+    const [problem, ...others] = await problemsOf(FIGURE_1, prediction({ ...met, backlog }));
+    assert.ok(problem);
+    assert.deepEqual(others, []);
+    assert.deepEqual(
+      [problem.rule, problem.severity, textAt(FIGURE_1, problem)],
+      ['backlog-grows', 'warning', 'arrivals'],
+    );
+    assert.equal(
+      problem.message,
+      'The backlog grows (Poisson, 1 request/s): 47 requests were waiting when the last one arrived (46 of them parked ' +
+        'after their first token), 12 half-way; this plan carries about 0.58 requests/s. The SLO holds for 100 requests; a ' +
+        'longer run will break it. Lower the rate, or add replicas.',
+    );
+    const [open] = await problemsOf(FIGURE_1, prediction({ ...met, violationRate: null, backlog }));
+    assert.match(open?.message ?? '', /in a longer run requests wait longer/i);
+    const rulesOf = async (changes: Partial<Prediction>): Promise<readonly string[]> =>
+      (await problemsOf(FIGURE_1, prediction(changes))).map(({ rule }) => rule);
+    assert.deepEqual(await rulesOf({ backlog }), ['saturated', 'slo-missed']);
+    assert.deepEqual(await rulesOf({ verdict: 'violated', backlog }), ['backlog-grows', 'slo-missed']);
+    assert.deepEqual(await rulesOf({ ...met, backlog: { ...backlog, grows: false } }), []);
+  });
+
   it('are silent about a plan that keeps its goals, and about another document', async () => {
     const met = prediction({ verdict: 'met', violationRate: { ttft: 0, tpot: 0, any: 0, interval: null } });
     assert.deepEqual(await problemsOf(FIGURE_1, met), []);

@@ -36,13 +36,14 @@ const full: Prediction = {
   makespanS: 1,
   preemptions: 0,
   offload: { layers: 32, retainedLayers: 0, hiddenShare: 1, deviceToHostBytes: 0, hostToDeviceBytes: 0, parkedS: 0 },
+  backlog: { atHalf: 12, atEnd: 47, parkedAtEnd: 46, grows: true },
   verdict: 'met',
   provenance: { cost: 'roofline', engineDefaults: 'vllm 0.5.5', seed: 1 },
   perRequest: [{ arrivalS: 0, inputTokens: 1, outputTokens: 1, prefillStartS: null, firstTokenS: null, finishS: null }],
 };
 
 /** A deployment that does not fit: figures do not apply. */
-const { perRequest: _, ...withoutRequests } = full;
+const { perRequest: _, backlog: __, ...withoutRequests } = full;
 const empty: Prediction = {
   ...withoutRequests,
   memory: { ...full.memory, hostPoolTokens: null },

@@ -45,6 +45,14 @@ describe('terminal: why', () => {
     assert.match(sentences, /The price is TPOT: \d+ ms → \d+ ms on average/);
   });
 
+  it('says that a short queue hides a backlog, where it does', async () => {
+    assert.match(
+      await why(),
+      /LayerKV does not keep up: \d+ requests were waiting when the last one arrived .* It carries about 0\.5\d* requests\/s/,
+    );
+    assert.doesNotMatch(await why(same, ({ backlog: _, ...prediction }) => prediction), /keep up/);
+  });
+
   it('blames the computation where the pool has room', async () => {
     const roomy = (prediction: Prediction): Prediction => ({
       ...prediction,
@@ -113,7 +121,12 @@ describe('terminal: comparison', () => {
       [],
     );
     assert.match(lines.join('\n'), /TTFT mean +[\d.]+ s +[\d.]+ m?s +\d+× shorter/);
-    assert.match(lines.join('\n'), /Verdict +saturated +SLO /);
+    assert.match(
+      lines.join('\n'),
+      /Verdict +saturated +SLO (?:met|violated)\n +waiting, half → end +\d+ → \d+ +\d+ → \d+/,
+    );
+    const steady = describeComparison(before, { ...after, verdict: 'saturated' }, layout);
+    assert.doesNotMatch(steady.join('\n'), /waiting, half/);
   });
 
   it('shows dashes where a policy has no figure', async () => {

@@ -1,6 +1,7 @@
 /** The report page's script: shows what the editor's side sends and keeps it as the page's state. */
 import type { FromPage, PageState, ToPage } from '../messages.ts';
 import { isReportModel } from '../model.ts';
+import { timelineOf } from '../timeline.ts';
 import { type Plot, plotView } from './plot.ts';
 import {
   type Actions,
@@ -10,7 +11,9 @@ import {
   numbersSection,
   partsSection,
   planSection,
+  timelineSection,
 } from './sections.ts';
+import { type TimelineView, timelineView } from './timelineView.ts';
 
 interface VsCodeApi {
   postMessage(message: FromPage): void;
@@ -24,6 +27,7 @@ const root = document.getElementById('report')!;
 const open = new Set<string>();
 let state: PageState | undefined;
 let plot: Plot | null = null;
+let drawn: TimelineView | null = null;
 
 function keep(change: Partial<PageState>): void {
   if (state === undefined) return;
@@ -44,6 +48,9 @@ const actions: Actions = {
 function show(model: PageState['model'], stale: boolean): void {
   plot?.destroy();
   plot = plotView(model);
+  drawn?.destroy();
+  const timeline = timelineOf(model);
+  drawn = timeline === null ? null : timelineView(model, timeline);
   const parts = partsSection(model, actions);
   const scrollTop = document.documentElement.scrollTop;
   // A button that was just pressed is replaced: keep the keyboard where it was.
@@ -53,6 +60,7 @@ function show(model: PageState['model'], stale: boolean): void {
     cardsSection(model),
     ...(plot === null ? [] : [distributionSection(model, plot, actions)]),
     ...(parts === null ? [] : [parts]),
+    ...(timeline === null || drawn === null ? [] : [timelineSection(model, timeline, drawn, actions)]),
     numbersSection(model),
     planSection(model),
   );

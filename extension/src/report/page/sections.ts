@@ -3,10 +3,12 @@ import { POLICY_NAMES, plainNumber } from '../../../../server/src/language/words
 import { formatDurationMs, formatPercent } from '../../../../server/src/plan/quantity.ts';
 import type { ReportModel } from '../model.ts';
 import { latencyTable, numbersTable, partsTable, type Table, ttftParts, ttftTable } from '../tables.ts';
-import { headline, verdictText, whyText } from '../wording.ts';
+import { type Timeline, timelineSummary, timelineTable } from '../timeline.ts';
+import { backlogNotes, headline, verdictText, whyText } from '../wording.ts';
 import { element } from './dom.ts';
 import type { Plot } from './plot.ts';
 import { mark, tableView } from './tableView.ts';
+import type { TimelineView } from './timelineView.ts';
 
 /** What the page can ask for. */
 export interface Actions {
@@ -30,15 +32,16 @@ export function headSection(model: ReportModel, stale: boolean, { run }: Actions
     return view;
   };
   const isComparison = model.policies.length > 1;
-  const note = element('p', { class: 'stale', role: 'status' });
-  if (stale) note.textContent = 'The file has changed since: run again for current figures.';
+  const outdated = element('p', { class: 'stale', role: 'status' });
+  if (stale) outdated.textContent = 'The file has changed since: run again for current figures.';
   return element(
     'header',
     {},
     element('h1', {}, model.plan.name),
     element('p', { class: 'lead' }, subtitle(model)),
     element('p', { class: 'headline' }, headline(model)),
-    note,
+    ...backlogNotes(model).map((note) => element('p', { class: 'behind' }, note)),
+    outdated,
     element(
       'p',
       { class: 'buttons' },
@@ -87,9 +90,13 @@ function twin(id: string, table: Table, { open, toggled }: Actions): HTMLElement
   return details;
 }
 
+function policyLegend({ policies }: ReportModel): HTMLElement {
+  const items = policies.map(({ policy }, index) => element('li', {}, mark(index), POLICY_NAMES[policy]));
+  return element('ul', { class: 'legend' }, ...items);
+}
+
 /** The distribution of TTFT, and its table twin. */
 export function distributionSection(model: ReportModel, plot: Plot, actions: Actions): HTMLElement {
-  const legend = model.policies.map(({ policy }, index) => element('li', {}, mark(index), POLICY_NAMES[policy]));
   return element(
     'section',
     { id: 'distribution' },
@@ -99,9 +106,27 @@ export function distributionSection(model: ReportModel, plot: Plot, actions: Act
       { class: 'lead' },
       'Share of the requests that have their first token within a time. Further left is better.',
     ),
-    element('ul', { class: 'legend' }, ...legend),
+    policyLegend(model),
     plot.view,
     twin('ttft-table', ttftTable(model), actions),
+  );
+}
+
+/** How the runs went, its words, and its table twin. */
+export function timelineSection(
+  model: ReportModel,
+  timeline: Timeline,
+  { view }: TimelineView,
+  actions: Actions,
+): HTMLElement {
+  return element(
+    'section',
+    { id: 'timeline' },
+    element('h2', {}, 'The run over time'),
+    element('p', { class: 'lead' }, timelineSummary(model, timeline).join(' ')),
+    policyLegend(model),
+    view,
+    twin('timeline-table', timelineTable(model, timeline), actions),
   );
 }
 

@@ -179,6 +179,16 @@ describe('in a real workbench', () => {
     await report.locator('.readout', { hasText: /Within\s.*vLLM\s.*\s%,\sLayerKV\s.*\s%/ }).waitFor();
   });
 
+  it('draws the run over time, and reads it by keyboard', async () => {
+    const report = user.report();
+    await report.locator('.timeline svg').waitFor();
+    // Waiting, decoding, parked, KV on the GPU and on the host, link: each for both policies.
+    assert.equal(await report.locator('.timeline .curve').count(), 12);
+    await report.locator('.timeline').focus();
+    await user.page.keyboard.press('ArrowLeft');
+    await report.locator('#timeline .readout', { hasText: /At\s.*waiting.*vLLM\s.*parked.*LayerKV\s/ }).waitFor();
+  });
+
   it('follows the theme of the editor, the drawing too', async () => {
     const canvas = user.report().locator('.plot canvas');
     const before = await coloursOf(canvas);

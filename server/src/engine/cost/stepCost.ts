@@ -89,7 +89,7 @@ function remembered(law: TokenLaw): TokenLaw {
   return (tokens) => {
     if (tokens >= REMEMBERED) return law(tokens);
     const before = known[tokens]!;
-    if (before === before) return before;
+    if (!Number.isNaN(before)) return before;
     const seconds = tokens > 0 ? law(tokens) : 0;
     known[tokens] = seconds;
     return seconds;

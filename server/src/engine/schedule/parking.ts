@@ -122,7 +122,7 @@ export class Parking {
       if (blocks > holdings.hostFree) {
         this.parked.splice(k, 1);
         this.held[request] = 0;
-        replica.records.parkedS += replica.clockS - this.sinceS[request]!;
+        replica.records.wasParked(this.sinceS[request]!, replica.clockS);
         replica.dropToQueue(request, kvTokens);
         return true;
       }
@@ -171,10 +171,9 @@ export class Parking {
 
   private join(request: number): void {
     const { replica, holdings } = this;
-    const { records } = replica;
     holdings.freeHost(request);
     this.held[request] = 0;
-    records.parkedS += replica.clockS - this.sinceS[request]!;
+    replica.records.wasParked(this.sinceS[request]!, replica.clockS);
     replica.joinDecode(request, holdings.kvTokens[request]!);
   }
 

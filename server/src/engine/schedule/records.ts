@@ -24,9 +24,14 @@ export class Records {
   cachedTokens = 0;
   /** And those that came from the host tier. */
   loadedTokens = 0;
+  /** Moments of interest, s, and how many requests were parked at each. */
+  readonly watchS: readonly number[];
+  readonly parkedAt: Int32Array;
 
-  constructor(arrivalS: Float64Array, inputTokens: Int32Array, outputTokens: Int32Array) {
+  constructor(arrivalS: Float64Array, inputTokens: Int32Array, outputTokens: Int32Array, watchS: readonly number[]) {
     const count = arrivalS.length;
+    this.watchS = watchS;
+    this.parkedAt = new Int32Array(watchS.length);
     this.arrivalS = arrivalS;
     this.inputTokens = inputTokens;
     this.outputTokens = outputTokens;
@@ -39,5 +44,14 @@ export class Records {
 
   get count(): number {
     return this.arrivalS.length;
+  }
+
+  /** A request with a first token was out of the decode batch from `fromS` until `toS`. */
+  wasParked(fromS: number, toS: number): void {
+    this.parkedS += toS - fromS;
+    for (let k = 0; k < this.watchS.length; k++) {
+      const timeS = this.watchS[k]!;
+      if (fromS <= timeS && timeS < toS) this.parkedAt[k]! += 1;
+    }
   }
 }

@@ -32,6 +32,14 @@ export function drawWorkload(spec: WorkloadSpec, maxModelLenTokens: number): Wor
   return columns;
 }
 
+/** Start, middle and end of the time in which requests arrive, s; nothing where arrivals follow completions. */
+export function arrivalWindow({ arrivalS, count, open }: Workload): readonly number[] {
+  if (!open || count === 0) return [];
+  const startS = arrivalS[0]!;
+  const endS = arrivalS[count - 1]!;
+  return [startS, (startS + endS) / 2, endS];
+}
+
 function traceColumns(spec: WorkloadSpec): Workload {
   if (spec.source.kind !== 'trace') throw new Error('a trace is needed here');
   const { trace } = spec.source;

@@ -1,8 +1,10 @@
 /** Length distributions of a plan: `{tokens}`, `{uniform}`, `{lognormal}`, `{percentiles, mean}`. */
 import type { LengthDistribution } from '../../engine/types.ts';
-import { entryOf, type YamlEntry, type YamlNode } from '../../text/tree.ts';
+import { nearest } from '../../text/nearest.ts';
+import { entryOf, type YamlEntry, type YamlMap, type YamlNode } from '../../text/tree.ts';
 import {
   at,
+  type Failure,
   field,
   isEmpty,
   lacking,
@@ -25,11 +27,13 @@ export const lengths: Parser<LengthDistribution> = (node) => {
   const forms = ['tokens', 'uniform', 'lognormal', 'percentiles'];
   const [form, second] = node.entries.filter((entry) => forms.includes(entry.key));
   if (form === undefined) {
-    return {
-      ok: false,
-      rule: 'missing-key',
-      message: `Say how long the requests are: ${list(forms.map((each) => `\`${each}\``))}, for example {tokens: 2048}.`,
-    };
+    return (
+      mistyped(node, forms) ?? {
+        ok: false,
+        rule: 'missing-key',
+        message: `Say how long the requests are: ${list(forms.map((each) => `\`${each}\``))}, for example {tokens: 2048}.`,
+      }
+    );
   }
   if (second !== undefined) {
     return {
@@ -52,6 +56,22 @@ export const lengths: Parser<LengthDistribution> = (node) => {
       return percentiles(form.value, entryOf(node, 'mean'));
   }
 };
+
+/** What is missing stands there, misspelt: one matter, at the place of the mistake. */
+function mistyped(node: YamlMap, forms: readonly string[]): Failure | null {
+  for (const { key, keyRange } of node.entries) {
+    const meant = nearest(key, forms);
+    if (meant === undefined) continue;
+    return {
+      ok: false,
+      rule: 'unknown-key',
+      message: `\`${shorten(key)}\` is not a key known here. Did you mean \`${meant}\`?`,
+      range: keyRange,
+      fixes: [{ title: `Rename to ${meant}`, edits: [{ range: keyRange, newText: meant }] }],
+    };
+  }
+  return null;
+}
 
 function lognormal({ value: node, keyRange }: YamlEntry): Parsed<LengthDistribution> {
   if (node.kind !== 'map' && !isEmpty(node))
