@@ -69,6 +69,7 @@ export function stepCost(input: StepCostInput, hostCoefficients: HostCoefficient
       const seqs = decodeSeqs + batch.prefillSeqs;
       return Math.max(gpuS, host.launchS(tokens, prefillTokens === 0)) + stages * host.betweenS(seqs);
     },
+    hostS: (seqs) => stages * host.betweenS(seqs),
     decodeLaw(seqs: number): DecodeLaw {
       const baseS = tokenWorkS(seqs, seqs) + attention.decodeBaseS(seqs);
       return {
