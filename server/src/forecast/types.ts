@@ -90,7 +90,14 @@ export interface Prediction {
   /** What the prefix cache found; absent where none runs (v0, LayerKV, or switched off). */
   readonly prefixCache?: PrefixCacheReport;
   readonly verdict: Verdict;
-  readonly provenance: { readonly cost: string; readonly engineDefaults: string; readonly seed: number };
+  readonly provenance: {
+    /** `roofline`, `linear` or `calibrated`. */
+    readonly cost: string;
+    /** The file behind `calibrated`. */
+    readonly calibration?: string;
+    readonly engineDefaults: string;
+    readonly seed: number;
+  };
   readonly perRequest?: readonly RequestRecord[];
   /** How the run went over time; beside `perRequest`. */
   readonly series?: Series;

@@ -58,9 +58,7 @@ describe('calibrated step times', () => {
         const batch = batchOf({ decodes: drawn.decodes, prompts: [] }, cost);
         const law = cost.decodeLaw(batch.decodeSeqs);
         const expected =
-          law.baseS +
-          law.perContextTokenS * batch.decodeContextTokens +
-          law.perWindowTokenS * batch.decodeWindowTokens;
+          law.baseS + law.perContextTokenS * batch.decodeContextTokens + law.perWindowTokenS * batch.decodeWindowTokens;
         close(cost.stepS(batch), expected);
       }),
     );
@@ -109,7 +107,11 @@ describe('calibrated step times', () => {
       decodePerSequenceMs: 1,
       decodePerContextTokenMs: 0.01,
     };
-    const cost = scaled(figureOneInput(1, { cost: { kind: 'linear', linear } }), { prefill: 2, decode: 3, overhead: 7 });
+    const cost = scaled(figureOneInput(1, { cost: { kind: 'linear', linear } }), {
+      prefill: 2,
+      decode: 3,
+      overhead: 7,
+    });
     const mixed = batchOf({ decodes: [100], prompts: [[50, 0, true]] }, cost);
     close(cost.stepS(mixed), (2 * (10 + 50) + 3 * (5 + 1 + 1)) / 1000);
   });

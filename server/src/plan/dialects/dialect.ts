@@ -8,6 +8,8 @@ import type { Dialect, ExtractedWorkload, Plan } from '../types.ts';
 export interface ReadContext {
   readonly lines: LineIndex;
   readonly files: Files;
+  /** Name of the document's file. */
+  readonly fileName: string;
 }
 
 /** What came of one document. */
