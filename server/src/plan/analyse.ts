@@ -21,6 +21,8 @@ export interface AnalysisContext {
   /** Name or path of the file; `*.layerkv.yaml` and `layerkv.yaml` are ours whatever they hold. */
   readonly fileName: string;
   readonly files: Files;
+  /** Reads plans as if nobody had measured them: what is about to be measured anew must not count. */
+  readonly uncalibrated?: boolean;
   /** Shared by the versions of one file; absent: everything is read anew. */
   readonly memory?: AnalysisMemory;
 }
@@ -96,7 +98,7 @@ export async function analyse(text: string, context: AnalysisContext): Promise<A
 async function analyseParsed(
   parsed: ParsedText,
   memory: AnalysisMemory,
-  { fileName, files }: AnalysisContext,
+  { fileName, files, uncalibrated = false }: AnalysisContext,
 ): Promise<Analysis> {
   const named = isNativeFileName(fileName);
   const once = askingOnce(files);
@@ -111,7 +113,7 @@ async function analyseParsed(
     }
     relevant = true;
     const reading = await memory.read(document, once, (heard) =>
-      readDocument(document, { lines, files: heard, fileName }),
+      readDocument(document, { lines, files: heard, fileName, uncalibrated }),
     );
     readings.push(reading);
     problems.push(...document.problems, ...reading.problems);

@@ -10,6 +10,8 @@ export interface ReadContext {
   readonly files: Files;
   /** Name of the document's file. */
   readonly fileName: string;
+  /** No calibration counts, named or beside. */
+  readonly uncalibrated: boolean;
 }
 
 /** What came of one document. */

@@ -34,6 +34,7 @@ export async function readCalibration(
   context: ReadContext,
   draft: CalibratedDraft & Pick<Plan, 'anchor'> & { readonly cost: Plan['cost'] | null },
 ): Promise<CalibrationReading> {
+  if (context.uncalibrated) return NONE;
   const source = await sourceOf(reader, spec, context, draft.anchor);
   if (source === 'unreadable') return UNREAD;
   if (source === null) return NONE;
