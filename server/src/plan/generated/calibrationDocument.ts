@@ -71,7 +71,7 @@ export interface Calibration {
      */
     decode: number;
     /**
-     * Host work between the kernels.
+     * Host work between the steps.
      */
     overhead: number;
   };
