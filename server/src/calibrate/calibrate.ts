@@ -63,7 +63,7 @@ export function calibrate(
     if (misfit !== null) return { ok: false, message: `${benchmark.file}: ${misfit}` };
     observations.push(observe(benchmark.value, base));
   }
-  const fitted = benchmarks.length === 0 ? UNSCALED : fitScales(observations, report).scales;
+  const fitted = benchmarks.length === 0 ? UNSCALED : fitScales(observations, report);
   const outside = beyondReason(fitted);
   if (outside !== null) return { ok: false, message: outside };
   const scales = rounded(fitted);

@@ -68,29 +68,25 @@ export function predictFigures({ input, seeds, ...measured }: Observation, costS
  * of them. One benchmark tells less than three factors, so the rest is a guess; which guess predicts other loads of
  * the same deployment best was tried on published measurements (docs/calibration.md).
  */
-export interface FitRule {
+interface FitRule {
   readonly tpot: number;
   readonly ttft: number;
   readonly throughput: number;
-  /** Of ln(decode). */
+  /** Of ln(decode) about 0. */
   readonly decode: number;
-  /** Of ln(prefill) about `prefillFollows` · ln(decode). */
+  /** Of ln(prefill) about ln(decode): a GPU that is slower than thought is so in all it does. */
   readonly prefill: number;
-  readonly prefillFollows: number;
-  /** Of ln(overhead) about `overheadFollows` · ln(decode). */
+  /** Of ln(overhead) about ln(decode). One TPOT cannot tell the two apart. */
   readonly overhead: number;
-  readonly overheadFollows: number;
 }
 
-export const FIT_RULE: FitRule = {
+const FIT_RULE: FitRule = {
   tpot: 0.02,
-  ttft: 0.05,
+  ttft: 0.1,
   throughput: 0.05,
-  decode: 1,
-  prefill: 1,
-  prefillFollows: 1,
-  overhead: 0.2,
-  overheadFollows: 1,
+  decode: 0.5,
+  prefill: 0.5,
+  overhead: 0.15,
 };
 
 /** The search stops at factors of e^±4: what lies that far off is no matter of factors. */
@@ -99,12 +95,6 @@ const STEPS = 12;
 /** For slopes; a simulation has small jumps, which a smaller difference would mistake for slopes. */
 const DIFFERENCE = 0.03;
 const SMALL_ENOUGH = 1e-4;
-
-export interface Fit {
-  readonly scales: CostScale;
-  /** How many were run for it. */
-  readonly simulations: number;
-}
 
 type Point = readonly [prefill: number, decode: number, overhead: number];
 
@@ -120,13 +110,10 @@ const scalesAt = ([prefill, decode, overhead]: Point): CostScale => ({
 export function fitScales(
   observations: readonly Observation[],
   report: (fraction: number) => void = () => {},
-  rule: FitRule = FIT_RULE,
-): Fit {
-  let simulations = 0;
+): CostScale {
   const residuals = (point: Point): readonly number[] => {
     const scale = scalesAt(point);
-    simulations += observations.length;
-    return [...observations.flatMap((each) => misses(each, predictFigures(each, scale), rule)), ...prior(point, rule)];
+    return [...observations.flatMap((each) => misses(each, predictFigures(each, scale))), ...prior(point)];
   };
   let point: Point = [0, 0, 0];
   let misfit = residuals(point);
@@ -153,27 +140,23 @@ export function fitScales(
     report(Math.min(1, (step + 1) / STEPS));
     if (!improved) break;
   }
-  return { scales: scalesAt(point), simulations };
+  return scalesAt(point);
 }
 
-function misses(observation: Observation, predicted: Predicted, rule: FitRule): readonly number[] {
+function misses(observation: Observation, predicted: Predicted): readonly number[] {
   const { ttftMs, tpotMs, outputTokensPerS, saturated } = observation;
   const miss = (measured: Measured | null, figure: number | null, tolerance: number): number[] =>
     measured === null || figure === null || figure <= 0 ? [] : [Math.log(figure / measured.value) / tolerance];
   return [
-    ...miss(tpotMs, predicted.tpotMs, rule.tpot),
-    ...(saturated ? [] : miss(ttftMs, predicted.ttftMs, rule.ttft)),
+    ...miss(tpotMs, predicted.tpotMs, FIT_RULE.tpot),
+    ...(saturated ? [] : miss(ttftMs, predicted.ttftMs, FIT_RULE.ttft)),
     // Where TPOT is known, throughput says the same again, with the start and the end of the run mixed in.
-    ...(tpotMs !== null && !saturated ? [] : miss(outputTokensPerS, predicted.outputTokensPerS, rule.throughput)),
+    ...(tpotMs !== null && !saturated ? [] : miss(outputTokensPerS, predicted.outputTokensPerS, FIT_RULE.throughput)),
   ];
 }
 
-function prior([prefill, decode, overhead]: Point, rule: FitRule): readonly number[] {
-  return [
-    decode / rule.decode,
-    (prefill - rule.prefillFollows * decode) / rule.prefill,
-    (overhead - rule.overheadFollows * decode) / rule.overhead,
-  ];
+function prior([prefill, decode, overhead]: Point): readonly number[] {
+  return [decode / FIT_RULE.decode, (prefill - decode) / FIT_RULE.prefill, (overhead - decode) / FIT_RULE.overhead];
 }
 
 function moved([prefill, decode, overhead]: Point, axis: number, by: number): Point {
@@ -189,7 +172,7 @@ const sumOfSquares = (values: readonly number[]): number => values.reduce((sum, 
 const dot = (a: readonly number[], b: readonly number[]): number =>
   a.reduce((sum, value, k) => sum + value * (b[k] ?? 0), 0);
 
-/** (JᵀJ + damping · diag) · change = −Jᵀr, by Cramer's rule. @param slopes columns of J. */
+/** (JᵀJ + damping · diag) · change = −Jᵀr, by Cramer's FIT_RULE. @param slopes columns of J. */
 function solve(
   slopes: readonly (readonly number[])[],
   residual: readonly number[],
