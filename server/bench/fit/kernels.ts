@@ -136,7 +136,8 @@ export function fitDecodeAttention(folder: string, { gpus }: Family, kvDtype: 'b
   const samples = attentionRows(folder, gpus, 'decode', kvDtype).flatMap((row) => {
     const kvHeads = row.number('kvHeads');
     const batch = row.number('batch');
-    const bytes = batch * row.number('contextTokens') * 2 * kvHeads * row.number('headDim') * (kvDtype === 'fp8' ? 1 : 2);
+    const bytes =
+      batch * row.number('contextTokens') * 2 * kvHeads * row.number('headDim') * (kvDtype === 'fp8' ? 1 : 2);
     const base = sample(row);
     // Faster than memory: the KV lay in the cache, which a real step has flushed with weights.
     if (bytes / base.measuredS > base.gpu.memoryBandwidthBytesPerS) return [];
@@ -219,7 +220,8 @@ export function fitAllReduce(
   link: (gpu: GpuFacts) => number,
 ): Fitted | null {
   const rows = readCsv(folder, 'collectives.csv').filter(
-    (row) => gpus.includes(row.text('gpu')) && row.text('op') === 'all_reduce' && library(row) && link(sample(row).gpu) > 0,
+    (row) =>
+      gpus.includes(row.text('gpu')) && row.text('op') === 'all_reduce' && library(row) && link(sample(row).gpu) > 0,
   );
   const fits = [2, 4, 8].map((ranks) => {
     const samples = rows

@@ -72,7 +72,9 @@ function fitFamily(from: string, family: Family): object {
     decodeAttentionFp8: fitDecodeAttention(from, family, 'fp8'),
     elementwise: fitElementwise(from, family, VIDUR[family.name] ?? null),
     nvlink: fitAllReduce(from, family, isCustomInGraph, ({ nvlinkBytesPerS }) => nvlinkBytesPerS),
-    pcie: PCIE.includes(family.name) ? fitAllReduce(from, family, isNccl, ({ hostLinkBytesPerS }) => hostLinkBytesPerS) : null,
+    pcie: PCIE.includes(family.name)
+      ? fitAllReduce(from, family, isNccl, ({ hostLinkBytesPerS }) => hostLinkBytesPerS)
+      : null,
   };
 }
 

@@ -1,6 +1,7 @@
 /** GPUs of the catalogue (`gpus.json`, one row a board, source in the row), by any usual spelling of their name. */
-import type { CatalogGpu } from '../plan/types.ts';
+
 import kernelTable from '../engine/cost/kernelTable.json';
+import type { CatalogGpu } from '../plan/types.ts';
 import data from './gpus.json';
 import { effectiveHostLinkGBs } from './hostLink.ts';
 import { compact, similarNames } from './names.ts';

@@ -75,7 +75,11 @@ async function openPlan(file: string, terminal: Terminal, rooms: Rooms, layout: 
   if (plan === undefined || plans.length > 1) {
     const errors = errorsOf(file, read.text, analysis, layout);
     const count = plans.length === 0 ? 'no plan that can be simulated' : `${plans.length} plans; give a file with one`;
-    return { ok: false, code: 2, lines: [...errors, `${printable(file)}: there is ${count}.`] };
+    return {
+      ok: false,
+      code: 2,
+      lines: [...errors, `${printable(file)}: there ${plans.length > 1 ? 'are' : 'is'} ${count}.`],
+    };
   }
   const stated = entryAtPath(parseText(read.text).documents[plan.documentIndex]?.root ?? null, ['spec', 'calibration']);
   const named = stated?.value.kind === 'scalar' && typeof stated.value.value === 'string' ? stated.value.value : null;

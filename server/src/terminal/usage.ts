@@ -35,7 +35,7 @@ export const OPTIONS: Readonly<Record<CommandName, Readonly<Record<string, Optio
     bench: { value: 'FILE', doc: 'result of vllm bench serve, guidellm or AIPerf; may be repeated' },
     log: { value: 'FILE', doc: 'start-up log of vLLM: pins the size of the KV pool' },
     out: { value: 'FILE', doc: 'where to write (default: NAME.calibration.json beside the plan)' },
-    json: { doc: 'print schema layerkv/calibration/v1 and nothing else; write no file' },
+    json: { doc: 'print schema layerkv/calibration/v1, write no file' },
     help,
   },
   extract: {
@@ -49,6 +49,13 @@ const summaries: Readonly<Record<CommandName, string>> = {
   check: 'report problems, for people and for CI',
   calibrate: 'fit the cost model of a plan to measurements of it',
   extract: 'tell what a file states, fact by fact, with its place',
+};
+
+const operands: Readonly<Record<CommandName, string>> = {
+  simulate: 'FILE…',
+  check: 'FILE…',
+  calibrate: 'PLAN',
+  extract: 'FILE…',
 };
 
 const exitCodes = `Exit codes
@@ -85,7 +92,7 @@ ${exitCodes}`;
   );
   return `layerkv ${about}: ${summaries[about]}
 
-Usage: layerkv ${about} FILE… [options]
+Usage: layerkv ${about} ${operands[about]} [options]
 
 Options
 ${options.join('\n')}
