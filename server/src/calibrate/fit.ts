@@ -84,8 +84,8 @@ const FIT_RULE: FitRule = {
   tpot: 0.02,
   ttft: 0.1,
   throughput: 0.05,
-  decode: 0.5,
-  prefill: 0.5,
+  decode: 0.3,
+  prefill: 0.3,
   overhead: 0.15,
 };
 

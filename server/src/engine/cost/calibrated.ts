@@ -5,9 +5,10 @@ import type { CostModel, DecodeLaw } from './types.ts';
 
 /**
  * Stretches the parts of a step: `overhead` what the host does between steps, `decode` the kernels that the step's
- * decodes would take alone, `prefill` what prompt tokens add to them, and what a request spends outside the engine: a TTFT
- * cannot tell the two apart, and moved together they predict other loads best (docs/calibration.md). So a step of decodes alone stays affine in its
- * contexts, and the parts of a mixed step move with what was measured of each.
+ * decodes would take alone, `prefill` what prompt tokens add to them. So a step of decodes alone stays affine in its
+ * contexts, and the parts of a mixed step move with what was measured of each. `prefill` also stretches what a request
+ * spends outside the engine: a TTFT cannot tell the two apart, and moved together they predict other loads best
+ * (docs/calibration.md).
  */
 export function calibratedCost(base: CostModel, scale: CostScale): CostModel {
   const decodeLaw = (seqs: number): DecodeLaw => {

@@ -63,7 +63,7 @@ export interface Calibration {
    */
   scales: {
     /**
-     * Kernels of prompt tokens.
+     * Kernels of prompt tokens, and what a request spends outside the engine.
      */
     prefill: number;
     /**
