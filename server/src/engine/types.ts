@@ -100,7 +100,7 @@ export interface LinearCost {
 
 /** Factors on the parts of a step, from measurements (plan: `calibration`); 1 leaves a part as it is. */
 export interface CostScale {
-  /** Kernels of prompt tokens, and what a request spends outside the engine. */
+  /** Kernels of prompt tokens, and what a request spends in front of the engine. */
   readonly prefill: number;
   /** Kernels of decodes. */
   readonly decode: number;

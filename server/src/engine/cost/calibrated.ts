@@ -1,13 +1,13 @@
 /** A cost law that measurements of the user's own deployment have set right (plan: `calibration`). */
 import type { CostScale } from '../types.ts';
 import type { StageLaw } from './stages.ts';
-import type { CostModel, DecodeLaw } from './types.ts';
+import type { CostModel, DecodeLaw, FrontEndLaw } from './types.ts';
 
 /**
  * Stretches the parts of a step: `overhead` what the host does between steps, `decode` the kernels that the step's
  * decodes would take alone, `prefill` what prompt tokens add to them. So a step of decodes alone stays affine in its
  * contexts, and the parts of a mixed step move with what was measured of each. `prefill` also stretches what a request
- * spends outside the engine: a TTFT cannot tell the two apart, and moved together they predict other loads best
+ * spends in front of the engine: a TTFT cannot tell the two apart, and moved together they predict other loads best
  * (docs/calibration.md).
  */
 export function calibratedCost(base: CostModel, scale: CostScale): CostModel {
@@ -24,7 +24,7 @@ export function calibratedCost(base: CostModel, scale: CostScale): CostModel {
     ...base,
     stages: base.stages === null ? null : calibratedStages(base, base.stages, scale),
     decodeLaw,
-    requestS: (promptTokens) => scale.prefill * base.requestS(promptTokens),
+    frontEnd: base.frontEnd === null ? null : calibratedFrontEnd(base.frontEnd, scale.prefill),
     stepS(batch) {
       const decodeOnly = batch.prefillTokens === 0;
       const hostS = base.hostS(batch.decodeSeqs + batch.prefillSeqs);
@@ -32,6 +32,13 @@ export function calibratedCost(base: CostModel, scale: CostScale): CostModel {
       const decodeS = decodeOnly ? kernelS : Math.min(kernelS, decodeKernelS(base, batch));
       return scale.overhead * hostS + scale.decode * decodeS + scale.prefill * (kernelS - decodeS);
     },
+  };
+}
+
+function calibratedFrontEnd(frontEnd: FrontEndLaw, factor: number): FrontEndLaw {
+  return {
+    serviceS: (promptTokens) => factor * frontEnd.serviceS(promptTokens),
+    latencyS: factor * frontEnd.latencyS,
   };
 }
 

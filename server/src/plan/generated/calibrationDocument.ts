@@ -63,7 +63,7 @@ export interface Calibration {
    */
   scales: {
     /**
-     * Kernels of prompt tokens, and what a request spends outside the engine.
+     * Kernels of prompt tokens, and what a request spends in front of the engine.
      */
     prefill: number;
     /**
