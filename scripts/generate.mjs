@@ -128,9 +128,21 @@ async function validators(plan, defaults) {
   });
   const commonJs = standaloneCode(ajv, { validatePlanDocument: 'plan', validateDefaultsDocument: 'defaults' });
   // Left out, as nobody reads it: an error's place in the schema, and what only self-made keywords look at.
-  const contents = commonJs
+  const lean = commonJs
     .replaceAll(/schemaPath:"(?:[^"\\]|\\.)*",/g, '')
-    .replaceAll(/,parentData:\w+,parentDataProperty:(?:"(?:[^"\\]|\\.)*"|\w+),rootData\}/g, '}');
+    .replaceAll(/,parentData:\w+,parentDataProperty:(?:"(?:[^"\\]|\\.)*"|\w+),rootData\}/g, '}')
+    // Written out hundreds of times: an error put on the list, or a list of this one where there is none yet.
+    .replaceAll(
+      /const (err\d+) = (\{[^;]*?\});\s*if\(vErrors === null\)\{\s*vErrors = \[\1\];\s*\}\s*else \{\s*vErrors\.push\(\1\);\s*\}/g,
+      'vErrors = withError(vErrors, $2);',
+    )
+    .replaceAll(
+      /vErrors = vErrors === null \? ([\w.]+) : vErrors\.concat\(\1\);/g,
+      'vErrors = withErrors(vErrors, $1);',
+    );
+  const contents = `${lean}
+function withError(errors, error) { return errors === null ? [error] : (errors.push(error), errors); }
+function withErrors(errors, more) { return errors === null ? more : errors.concat(more); }`;
   // The code calls into Ajv's small runtime; bundled, the product does not carry Ajv itself.
   const bundled = await build({
     absWorkingDir: root,

@@ -181,7 +181,11 @@ export function fitElementwise(folder: string, { gpus }: Family, vidurName: stri
   );
 }
 
-function vidurMovers(folder: string, name: string, gpu: string): readonly (Sample & { gpu: GpuFacts; bytes: number })[] {
+function vidurMovers(
+  folder: string,
+  name: string,
+  gpu: string,
+): readonly (Sample & { gpu: GpuFacts; bytes: number })[] {
   const widths: Readonly<Record<string, readonly [number, number]>> = {
     'meta-llama/Llama-2-70b-hf': [8192, 28672],
     'meta-llama/Llama-2-7b-hf': [4096, 11008],

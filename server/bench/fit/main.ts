@@ -51,7 +51,7 @@ if (folder === undefined) {
     sources: [
       'github.com/ai-dynamo/aiconfigurator, systems/data, commit 095f58a5: products, experts, attention, collectives (vLLM 0.14 to 0.22 kernels)',
       'github.com/microsoft/vidur, data/profiling, commit 7d475133: norms and activations at large batches (A100, H100)',
-    'github.com/casys-kaist/LLMServingSim, profiler/perf, commit 5daddb21: layers on RTX 4090 and RTX PRO 6000 (vLLM 0.19)',
+      'github.com/casys-kaist/LLMServingSim, profiler/perf, commit 5daddb21: layers on RTX 4090 and RTX PRO 6000 (vLLM 0.19)',
     ],
     families: Object.fromEntries(families),
   };

@@ -4,8 +4,8 @@ import { linearCost } from './cost/linear.ts';
 import { Pipeline } from './cost/stages.ts';
 import { stepCost } from './cost/stepCost.ts';
 import type { CostModel } from './cost/types.ts';
-import { ChunkStore } from './kv/chunkStore.ts';
 import { FrontEnd } from './frontEnd.ts';
+import { ChunkStore } from './kv/chunkStore.ts';
 import { HostTier } from './kv/hostTier.ts';
 import { linkLaw } from './kv/link.ts';
 import { PrefixCache } from './kv/prefixCache.ts';
@@ -266,12 +266,7 @@ function leastOf<T extends object>(choices: readonly T[], score: (choice: T) => 
  * requests are numbered in the order users send them, which begins with one each. Those first ones meet at the front
  * end; later ones come one by one and find it free.
  */
-function runClosed(
-  engines: readonly Engine[],
-  records: Records,
-  concurrency: number,
-  frontEnd: FrontEnd | null,
-): void {
+function runClosed(engines: readonly Engine[], records: Records, concurrency: number, frontEnd: FrontEnd | null): void {
   const share = Math.ceil(records.count / engines.length);
   engines.forEach((engine, index) => {
     const begin = Math.min(records.count, index * share);
