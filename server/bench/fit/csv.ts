@@ -31,7 +31,5 @@ export function readCsv(folder: string, name: string): readonly CsvRow[] {
 }
 
 function splitLine(line: string): readonly string[] {
-  return [...line.trimEnd().matchAll(/(?:^|,)(?:"([^"]*)"|([^,]*))/g)].map(
-    ([, quoted, plain]) => quoted ?? plain ?? '',
-  );
+  return [...line.trimEnd().matchAll(/(?:^|,)(?:"([^"]*)"|([^,]*))/g)].map(([, quoted, plain]) => quoted ?? plain ?? '');
 }

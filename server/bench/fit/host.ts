@@ -53,13 +53,7 @@ export function fitHost(file: string) {
     const errors = own.map((plane) => Math.abs(planeS(plane, without) / plane.measuredS - 1));
     return { source, samples: own.length, medianError: median(errors) };
   });
-  return {
-    ...coefficients(whole.values),
-    samples: samples.length,
-    medianError: whole.medianError,
-    p90Error: whole.p90Error,
-    leftOut,
-  };
+  return { ...coefficients(whole.values), samples: samples.length, medianError: whole.medianError, p90Error: whole.p90Error, leftOut };
 }
 
 const ROUNDS = 2;
@@ -124,10 +118,7 @@ function coefficients(v: Values): HostCoefficients {
 }
 
 function lowLoadSamples(file: string): readonly HostSample[] {
-  const rows = readFileSync(file, 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as ValidationRow);
+  const rows = readFileSync(file, 'utf8').trim().split('\n').map((line) => JSON.parse(line) as ValidationRow);
   return rows.flatMap((row): readonly HostSample[] => {
     if (row.quality === 'low' || isSaturatedRow(row) || !isLowLoad(row) || row.pp > 1) return [];
     const built = rowInput(row);

@@ -136,8 +136,7 @@ export function fitDecodeAttention(folder: string, { gpus }: Family, kvDtype: 'b
   const samples = attentionRows(folder, gpus, 'decode', kvDtype).flatMap((row) => {
     const kvHeads = row.number('kvHeads');
     const batch = row.number('batch');
-    const bytes =
-      batch * row.number('contextTokens') * 2 * kvHeads * row.number('headDim') * (kvDtype === 'fp8' ? 1 : 2);
+    const bytes = batch * row.number('contextTokens') * 2 * kvHeads * row.number('headDim') * (kvDtype === 'fp8' ? 1 : 2);
     const base = sample(row);
     // Faster than memory: the KV lay in the cache, which a real step has flushed with weights.
     if (bytes / base.measuredS > base.gpu.memoryBandwidthBytesPerS) return [];
@@ -181,11 +180,7 @@ export function fitElementwise(folder: string, { gpus }: Family, vidurName: stri
   );
 }
 
-function vidurMovers(
-  folder: string,
-  name: string,
-  gpu: string,
-): readonly (Sample & { gpu: GpuFacts; bytes: number })[] {
+function vidurMovers(folder: string, name: string, gpu: string): readonly (Sample & { gpu: GpuFacts; bytes: number })[] {
   const widths: Readonly<Record<string, readonly [number, number]>> = {
     'meta-llama/Llama-2-70b-hf': [8192, 28672],
     'meta-llama/Llama-2-7b-hf': [4096, 11008],
@@ -224,8 +219,7 @@ export function fitAllReduce(
   link: (gpu: GpuFacts) => number,
 ): Fitted | null {
   const rows = readCsv(folder, 'collectives.csv').filter(
-    (row) =>
-      gpus.includes(row.text('gpu')) && row.text('op') === 'all_reduce' && library(row) && link(sample(row).gpu) > 0,
+    (row) => gpus.includes(row.text('gpu')) && row.text('op') === 'all_reduce' && library(row) && link(sample(row).gpu) > 0,
   );
   const fits = [2, 4, 8].map((ranks) => {
     const samples = rows

@@ -49,10 +49,7 @@ export function fitLaw<Name extends string, S extends Sample>(
       improvementThreshold: 1e-6,
     }).parameterValues;
   // Outliers (cache hits, an untuned shape) are counted by their distance only from 10 % on: iterated soft-L1 weights.
-  let best = search(
-    samples.map(() => 1),
-    logOf(({ start }) => start),
-  );
+  let best = search(samples.map(() => 1), logOf(({ start }) => start));
   for (let round = 0; round < 40; round++) {
     const at = predict(best);
     best = search(

@@ -51,7 +51,7 @@ if (folder === undefined) {
     sources: [
       'github.com/ai-dynamo/aiconfigurator, systems/data, commit 095f58a5: products, experts, attention, collectives (vLLM 0.14 to 0.22 kernels)',
       'github.com/microsoft/vidur, data/profiling, commit 7d475133: norms and activations at large batches (A100, H100)',
-      'github.com/casys-kaist/LLMServingSim, profiler/perf, commit 5daddb21: layers on RTX 4090 and RTX PRO 6000 (vLLM 0.19)',
+    'github.com/casys-kaist/LLMServingSim, profiler/perf, commit 5daddb21: layers on RTX 4090 and RTX PRO 6000 (vLLM 0.19)',
     ],
     families: Object.fromEntries(families),
   };
@@ -72,9 +72,7 @@ function fitFamily(from: string, family: Family): object {
     decodeAttentionFp8: fitDecodeAttention(from, family, 'fp8'),
     elementwise: fitElementwise(from, family, VIDUR[family.name] ?? null),
     nvlink: fitAllReduce(from, family, isCustomInGraph, ({ nvlinkBytesPerS }) => nvlinkBytesPerS),
-    pcie: PCIE.includes(family.name)
-      ? fitAllReduce(from, family, isNccl, ({ hostLinkBytesPerS }) => hostLinkBytesPerS)
-      : null,
+    pcie: PCIE.includes(family.name) ? fitAllReduce(from, family, isNccl, ({ hostLinkBytesPerS }) => hostLinkBytesPerS) : null,
   };
 }
 

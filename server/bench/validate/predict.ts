@@ -1,7 +1,6 @@
 /** Runs a published measurement and sets our figures beside the published ones, like with like. */
-
-import type { CostModel } from '../../src/engine/cost/types.ts';
 import { latencies, meanOf, percentiles } from '../../src/engine/metrics.ts';
+import type { CostModel } from '../../src/engine/cost/types.ts';
 import { simulate } from '../../src/engine/simulate.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
 import { meanLength } from '../../src/engine/workload/lengths.ts';
