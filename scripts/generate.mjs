@@ -133,15 +133,19 @@ async function validators(plan, defaults) {
     .replaceAll(/,parentData:\w+,parentDataProperty:(?:"(?:[^"\\]|\\.)*"|\w+),rootData\}/g, '}')
     // Written out hundreds of times: an error put on the list, or a list of this one where there is none yet.
     .replaceAll(
-      /const (err\d+) = (\{[^;]*?\});\s*if\(vErrors === null\)\{\s*vErrors = \[\1\];\s*\}\s*else \{\s*vErrors\.push\(\1\);\s*\}/g,
-      'vErrors = withError(vErrors, $2);',
+      /const (err\d+) = \{instancePath(?::([^;]*?))?,keyword:("\w+"),params:([^;]*?)\};\s*if\(vErrors === null\)\{\s*vErrors = \[\1\];\s*\}\s*else \{\s*vErrors\.push\(\1\);\s*\}/g,
+      (_, _name, path, keyword, params) =>
+        `vErrors = withError(vErrors, ${path ?? 'instancePath'}, ${keyword}, ${params});`,
     )
     .replaceAll(
       /vErrors = vErrors === null \? ([\w.]+) : vErrors\.concat\(\1\);/g,
       'vErrors = withErrors(vErrors, $1);',
     );
   const contents = `${lean}
-function withError(errors, error) { return errors === null ? [error] : (errors.push(error), errors); }
+function withError(errors, instancePath, keyword, params) {
+  const error = { instancePath, keyword, params };
+  return errors === null ? [error] : (errors.push(error), errors);
+}
 function withErrors(errors, more) { return errors === null ? more : errors.concat(more); }`;
   // The code calls into Ajv's small runtime; bundled, the product does not carry Ajv itself.
   const bundled = await build({
