@@ -82,7 +82,7 @@ interface FitRule {
 
 const FIT_RULE: FitRule = {
   tpot: 0.02,
-  ttft: 0.1,
+  ttft: 0.07,
   throughput: 0.05,
   decode: 0.3,
   prefill: 0.3,
