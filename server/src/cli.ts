@@ -1,6 +1,6 @@
 /** `layerkv`, the terminal program: joins `terminal/` to the process it runs in. */
 import { version } from '../../package.json';
-import { filesBeside, readText } from './terminal/input.ts';
+import { filesBeside, readText, writeText } from './terminal/input.ts';
 import type { Terminal } from './terminal/io.ts';
 import { run } from './terminal/program.ts';
 import { realRooms } from './terminal/rooms.ts';
@@ -25,6 +25,10 @@ const terminal: Terminal = {
   columns: usableColumns(),
   read: readText,
   filesBeside,
+  write: writeText,
+  ...(stderr.isTTY === true && {
+    progress: (text: string) => void stderr.write(`\r\u001b[K${text}`),
+  }),
 };
 
 // A reader that has seen enough (`layerkv … | head`) is no failure of ours.

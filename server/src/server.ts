@@ -11,6 +11,7 @@ import {
   CodeActionKind,
   CodeLensRefreshRequest,
   createConnection,
+  DidChangeWatchedFilesNotification,
   LSPErrorCodes,
   ProposedFeatures,
   ResponseError,
@@ -120,6 +121,14 @@ connection.onDidChangeConfiguration(({ settings: sent }) => {
   pushedSettings = settingsFrom(section);
   background(service.settingsChanged());
 });
+
+connection.onInitialized(() => {
+  if (capabilities.workspace?.didChangeWatchedFiles?.dynamicRegistration !== true) return;
+  const watchers = [{ globPattern: '**/*.calibration.json' }];
+  background(connection.client.register(DidChangeWatchedFilesNotification.type, { watchers }));
+});
+
+connection.onDidChangeWatchedFiles(() => background(service.filesChanged()));
 
 // Fires for opened documents too.
 documents.onDidChangeContent(({ document }) => {

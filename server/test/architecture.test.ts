@@ -15,7 +15,7 @@ interface Import {
 }
 
 /** Rooms in the order in which data flows; a room may use those before it, never those after it. */
-const rooms = ['text', 'engine', 'catalog', 'plan', 'forecast', 'simulation', 'language'] as const;
+const rooms = ['text', 'engine', 'catalog', 'plan', 'forecast', 'simulation', 'language', 'calibrate'] as const;
 /** Where a room touches the process it runs in: these stand at its door, and no other room may import them. */
 const isDoor = (path: string): boolean => /^server\/src\/simulation\/node[A-Z]\w*\.ts$/.test(path);
 type Room = (typeof rooms)[number];
@@ -28,6 +28,7 @@ const earlier: Readonly<Record<Room, readonly Room[]>> = {
   forecast: ['text', 'engine', 'catalog', 'plan'],
   simulation: ['text', 'engine', 'catalog', 'plan', 'forecast'],
   language: ['text', 'engine', 'catalog', 'plan', 'forecast', 'simulation'],
+  calibrate: ['text', 'engine', 'catalog', 'plan', 'forecast', 'language'],
 };
 
 /** Packages that run in a web worker as well as in Node. */

@@ -1,6 +1,6 @@
 /** The report's tables as rows of text: the page only lays them out. */
 import type { Distribution } from '../../../server/src/forecast/types.ts';
-import { missShare, POLICY_NAMES, plainNumber, versusText } from '../../../server/src/language/words.ts';
+import { costWords, missShare, POLICY_NAMES, plainNumber, versusText } from '../../../server/src/language/words.ts';
 import { formatBytes, formatDurationMs, formatPercent } from '../../../server/src/plan/quantity.ts';
 import { type Figures, PERCENTS, type PolicyReport, type ReportModel } from './model.ts';
 import { verdictText } from './wording.ts';
@@ -148,7 +148,7 @@ const offloadLines: readonly Line[] = [
 ];
 
 const provenanceLines: readonly Line[] = [
-  { head: 'Step times', of: ({ provenance }) => provenance.cost },
+  { head: 'Step times', of: ({ provenance }) => costWords(provenance) },
   { head: 'Engine defaults', of: ({ provenance }) => provenance.engineDefaults },
   { head: 'Scheduler', of: ({ scheduler }) => scheduler },
   { head: 'Seed', of: ({ provenance }) => String(provenance.seed) },

@@ -42,13 +42,13 @@ export function fitHost(file: string) {
   let values: Values = startValues();
   let planes = planesAt(samples, values);
   for (let round = 0; round < ROUNDS; round++) {
-    values = fit(planes).values;
+    values = fitted(planes).values;
     planes = planesAt(samples, values);
   }
-  const whole = fit(planes);
+  const whole = fitted(planes);
   const sources = [...new Set(samples.map(({ row }) => row.source))].sort();
   const leftOut = sources.map((source) => {
-    const without = fit(planes.filter(({ row }) => row.source !== source)).values;
+    const without = fitted(planes.filter(({ row }) => row.source !== source)).values;
     const own = planes.filter(({ row }) => row.source === source);
     const errors = own.map((plane) => Math.abs(planeS(plane, without) / plane.measuredS - 1));
     return { source, samples: own.length, medianError: median(errors) };
@@ -97,7 +97,7 @@ function planeS({ atS, point, slopes }: Plane, values: Values): number {
   return Math.max(atS / 10, seconds);
 }
 
-function fit(planes: readonly Plane[]) {
+function fitted(planes: readonly Plane[]) {
   return fitLaw<Name, Plane>(planes, UNKNOWNS, planeS);
 }
 

@@ -270,11 +270,11 @@ function attentionRows(folder: string, gpus: readonly string[], op: string, kvDt
 function byFormat(
   rows: readonly CsvRow[],
   column: string,
-  fit: (rows: readonly CsvRow[], format: (typeof FORMATS)[FormatKey]) => Fit<string>,
+  fitOf: (rows: readonly CsvRow[], format: (typeof FORMATS)[FormatKey]) => Fit<string>,
 ): Readonly<Record<string, Fitted>> {
   const found = (Object.keys(FORMATS) as FormatKey[]).flatMap((key) => {
     const of = rows.filter((row) => row.text(column) === key);
-    return of.length === 0 ? [] : [[FORMATS[key].name, rounded(fit(of, FORMATS[key]))] as const];
+    return of.length === 0 ? [] : [[FORMATS[key].name, rounded(fitOf(of, FORMATS[key]))] as const];
   });
   return Object.fromEntries(found);
 }

@@ -1,16 +1,17 @@
 /**
  * Entry of `npm run validate -- FILE…`: predicts every published measurement of the files and tells how far off we are.
- * `--json` prints the contract's JSON alone.
+ * `--json` prints the contract's JSON alone. `--calibrated`: how well one row, calibrated on, predicts its siblings.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { calibratedStudy } from './calibrated.ts';
 import { type ComparedRow, compareRow } from './predict.ts';
-import { report } from './report.ts';
+import { report, reportCalibrated } from './report.ts';
 import type { ValidationRow } from './row.ts';
 import { GROUPINGS, groups, summarize } from './summary.ts';
 
 const { values: flags, positionals: files } = parseArgs({
-  options: { json: { type: 'boolean', default: false } },
+  options: { json: { type: 'boolean', default: false }, calibrated: { type: 'boolean', default: false } },
   allowPositionals: true,
 });
 
@@ -20,16 +21,30 @@ if (files.length === 0) {
 } else {
   try {
     const rows = files.flatMap(readRows);
-    const compared = rows.map((row, index) => {
-      if (process.stderr.isTTY) process.stderr.write(`\r${index + 1}/${rows.length} `);
-      return compareRow(row);
-    });
-    if (process.stderr.isTTY) process.stderr.write('\r');
-    process.stdout.write(`${flags.json ? JSON.stringify(asJson(compared), null, 1) : report(compared)}\n`);
+    process.stdout.write(`${flags.calibrated ? studyCalibrated(rows) : compareAll(rows)}\n`);
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = 3;
   }
+}
+
+function compareAll(rows: readonly ValidationRow[]): string {
+  const compared = rows.map((row, index) => {
+    tell(`${index + 1}/${rows.length} `);
+    return compareRow(row);
+  });
+  tell('');
+  return flags.json ? JSON.stringify(asJson(compared), null, 1) : report(compared);
+}
+
+function studyCalibrated(rows: readonly ValidationRow[]): string {
+  const groups = calibratedStudy(rows, (fraction) => tell(`${Math.round(100 * fraction)} % `));
+  tell('');
+  return flags.json ? JSON.stringify(Object.fromEntries(groups), null, 1) : reportCalibrated(groups);
+}
+
+function tell(progress: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r${progress}`);
 }
 
 function readRows(file: string): readonly ValidationRow[] {

@@ -1,4 +1,5 @@
 /** The validation report for a terminal. */
+import type { CalibratedGroup } from './calibrated.ts';
 import type { ComparedRow } from './predict.ts';
 import { type ErrorStats, errorOf, GROUPINGS, type GroupSummary, groups, summarize, worst } from './summary.ts';
 
@@ -20,6 +21,19 @@ export function report(rows: readonly ComparedRow[]): string {
     notCovered(rows),
   ];
   return parts.filter((part) => part !== '').join('\n\n');
+}
+
+/** Errors of rows predicted from one other row of their configuration, without and with calibration. */
+export function reportCalibrated(groups: ReadonlyMap<string, CalibratedGroup>): string {
+  const header = ['predicted from one other row', 'TPOT before', 'TPOT', 'TTFT before', 'TTFT'];
+  const body = [...groups].map(([name, group]) => [
+    name,
+    cell(group.tpotBefore),
+    cell(group.tpot),
+    cell(group.ttftBefore),
+    cell(group.ttft),
+  ]);
+  return columns([header, ...body]);
 }
 
 function section(title: string, lines: readonly (readonly [string, GroupSummary])[]): string {

@@ -1,4 +1,5 @@
 /** One run of one policy: requests go in, what happened to each comes out. Pure and deterministic. */
+import { calibratedCost } from './cost/calibrated.ts';
 import { linearCost } from './cost/linear.ts';
 import { Pipeline } from './cost/stages.ts';
 import { stepCost } from './cost/stepCost.ts';
@@ -84,8 +85,11 @@ export function simulate(input: EngineInput, options: SimulateOptions = {}): Run
 
 /** The law that the input asks for. */
 export function costModel(input: EngineInput): CostModel {
-  if (input.cost.kind === 'roofline') return stepCost(input);
-  return linearCost(input.cost.linear, input.model.layers, input.parallelism.pipeline);
+  const law =
+    input.cost.kind === 'roofline'
+      ? stepCost(input)
+      : linearCost(input.cost.linear, input.model.layers, input.parallelism.pipeline);
+  return input.costScale === undefined ? law : calibratedCost(law, input.costScale);
 }
 
 /** Whether LayerKV can do anything: without a link or a host pool the whole policy is the baseline. */

@@ -98,6 +98,16 @@ export interface LinearCost {
   readonly decodePerContextTokenMs: number;
 }
 
+/** Factors on the parts of a step, from measurements (plan: `calibration`); 1 leaves a part as it is. */
+export interface CostScale {
+  /** Kernels of prompt tokens, and what a request spends in front of the engine. */
+  readonly prefill: number;
+  /** Kernels of decodes. */
+  readonly decode: number;
+  /** Host work between the steps. */
+  readonly overhead: number;
+}
+
 export interface EngineLimits {
   readonly blockSizeTokens: number;
   readonly maxModelLenTokens: number;
@@ -258,5 +268,7 @@ export interface EngineInput {
   readonly layerkv: LayerKvOptions;
   readonly slo: Slo;
   readonly cost: { readonly kind: 'roofline' } | { readonly kind: 'linear'; readonly linear: LinearCost };
+  /** Absent: the cost law as it is. */
+  readonly costScale?: CostScale;
   readonly workload: WorkloadSpec;
 }

@@ -117,7 +117,12 @@ function header(plan: Plan, input: EngineInput, assessment: Assessment) {
     scheduler: input.scheduler,
     seed: input.workload.seed,
     memory: assessment.memory,
-    provenance: { cost: input.cost.kind, engineDefaults: plan.engine.defaultsRow, seed: input.workload.seed },
+    provenance: {
+      cost: input.costScale === undefined ? input.cost.kind : 'calibrated',
+      ...(input.costScale === undefined ? {} : { calibration: plan.calibration.value?.path ?? '' }),
+      engineDefaults: plan.engine.defaultsRow,
+      seed: input.workload.seed,
+    },
   };
 }
 

@@ -66,6 +66,7 @@ export function engineInput(plan: Plan, overrides: InputOverrides = {}): EngineI
       tpotS: slo.tpotMs.value === null ? null : slo.tpotMs.value / 1000,
       attainment: slo.attainment.value,
     },
+    ...costScale(plan),
     cost: plan.cost.value === null ? { kind: 'roofline' } : { kind: 'linear', linear: plan.cost.value },
     workload: workloadSpec(plan, overrides),
   };
@@ -81,6 +82,12 @@ function kvOffload({
   const connector = kvOffloadConnector.value;
   if (connector === 'offloading') return { kvOffload: { connector, hostPoolBytes } };
   return { kvOffload: { connector, hostPoolBytes, chunkTokens: kvOffloadChunkTokens.value } };
+}
+
+/** Factors are of the cost model; a hand-made law is meant as it stands. */
+function costScale(plan: Plan): Pick<EngineInput, 'costScale'> {
+  const { calibration, cost } = plan;
+  return calibration.value === null || cost.value !== null ? {} : { costScale: calibration.value.scales };
 }
 
 function workloadSpec(plan: Plan, overrides: InputOverrides): WorkloadSpec {

@@ -93,7 +93,14 @@ export interface Prediction {
   /** Requests that nothing is being done for; absent where arrivals follow completions and where nothing ran. */
   readonly backlog?: Backlog;
   readonly verdict: Verdict;
-  readonly provenance: { readonly cost: string; readonly engineDefaults: string; readonly seed: number };
+  readonly provenance: {
+    /** `roofline`, `linear` or `calibrated`. */
+    readonly cost: string;
+    /** The file behind `calibrated`. */
+    readonly calibration?: string;
+    readonly engineDefaults: string;
+    readonly seed: number;
+  };
   readonly perRequest?: readonly RequestRecord[];
   /** How the run went over time; beside `perRequest`. */
   readonly series?: Series;

@@ -4,7 +4,7 @@ import type { Distribution, Prediction } from '../forecast/types.ts';
 import { formatBytes, formatDurationMs, formatPercent, formatTokens } from '../plan/quantity.ts';
 import type { Plan } from '../plan/types.ts';
 import { predictionOf, type WorkloadView } from './view.ts';
-import { backlogText, escapeMarkdown, fallsBehind, headlineOf, perSecond, plainNumber } from './words.ts';
+import { backlogText, costWords, escapeMarkdown, fallsBehind, headlineOf, perSecond, plainNumber } from './words.ts';
 
 /** Works before and without a simulation: what memory tells needs none. */
 export function predictionCard(workload: WorkloadView): string {
@@ -99,7 +99,7 @@ function provenance({ simulation }: WorkloadView, { provenance: from, violationR
   const waiting = simulation.kind === 'ready' && simulation.intervalPending;
   const interval = violationRate?.interval ?? null;
   const parts = [
-    `cost: ${from.cost}`,
+    `cost: ${costWords(from)}`,
     `${from.engineDefaults} defaults, scheduler ${scheduler}`,
     `seed ${from.seed}`,
     ...(interval === null

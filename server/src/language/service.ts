@@ -39,6 +39,8 @@ export interface LanguageService {
   close(uri: string): void;
   /** Settings may have changed: looks at every open document again. */
   settingsChanged(): Promise<void>;
+  /** Files that plans name may have changed: looks at every open document again. */
+  filesChanged(): Promise<void>;
   diagnostics(uri: string): Promise<{ readonly version: number; readonly items: Diagnostic[] }>;
   hover(uri: string, position: Position): Promise<Hover | null>;
   codeLenses(uri: string): Promise<CodeLens[]>;
@@ -98,6 +100,11 @@ export function createLanguageService(host: ServiceHost): LanguageService {
     host.onStatus({ uri, version: current.version, state: 'idle', reason: 'not-ours' });
   }
 
+  async function lookAgain(): Promise<void> {
+    await Promise.all([...open.keys()].map(refresh));
+    for (const uri of relevant) host.onChange(uri);
+  }
+
   function problemsOf(found: DocumentView): readonly Problem[] {
     const judged = found.workloads.map((workload) => {
       const prediction = predictionOf(workload);
@@ -119,9 +126,10 @@ export function createLanguageService(host: ServiceHost): LanguageService {
         host.onStatus({ uri, version: last.version, state: 'idle', reason: 'closed' });
       }
     },
-    async settingsChanged() {
-      await Promise.all([...open.keys()].map(refresh));
-      for (const uri of relevant) host.onChange(uri);
+    settingsChanged: lookAgain,
+    filesChanged() {
+      for (const [uri, last] of open) open.set(uri, snapshot(uri, last.version, last.text, host.files(uri), last));
+      return lookAgain();
     },
     async diagnostics(uri) {
       const found = await view(uri);

@@ -6,7 +6,7 @@ import { locatedAt } from '../plan/keyHelp.ts';
 import { formatBytes, formatDurationMs, formatPercent } from '../plan/quantity.ts';
 import type { Located, Plan } from '../plan/types.ts';
 import type { Path } from '../text/tree.ts';
-import { describeArrivals, describeLength } from './words.ts';
+import { describeArrivals, describeLength, describeScales } from './words.ts';
 
 /** Paths whose values need more than `String(value)`. */
 const WORDS: Readonly<Record<string, (plan: Plan) => string>> = {
@@ -32,6 +32,8 @@ const WORDS: Readonly<Record<string, (plan: Plan) => string>> = {
   'spec.slo.ttft': (plan) => orNotSet(plan.slo.ttftMs.value, formatDurationMs),
   'spec.slo.tpot': (plan) => orNotSet(plan.slo.tpotMs.value, formatDurationMs),
   'spec.slo.attainment': (plan) => formatPercent(plan.slo.attainment.value),
+  'spec.calibration': (plan) =>
+    orNotSet(plan.calibration.value, ({ path, scales }) => `${path}: ${describeScales(scales)}`),
   'spec.cost': (plan) => (plan.cost.value === null ? 'roofline' : 'linear, as written here'),
   'spec.cost.linear': (plan) => (plan.cost.value === null ? 'not set' : 'used instead of the roofline'),
 };

@@ -1,5 +1,5 @@
 /** The sentences that several features share, so that lens, hover, status and report say the same of the same thing. */
-import type { ArrivalProcess, LengthDistribution, Policy } from '../engine/types.ts';
+import type { ArrivalProcess, CostScale, LengthDistribution, Policy } from '../engine/types.ts';
 import type { Assessment } from '../forecast/assess.ts';
 import { planPolicy } from '../forecast/input.ts';
 import type { Prediction, Verdict } from '../forecast/types.ts';
@@ -68,6 +68,16 @@ export function describeLength(length: LengthDistribution): string {
         .map(([p, tokens]) => (p === 1 ? `max ${tokens}` : `p${plainNumber(p * 100)} ${tokens}`))
         .join(', ');
   }
+}
+
+/** "prefill × 1.12, decode × 1.08, host work × 0.9". */
+export function describeScales({ prefill, decode, overhead }: CostScale): string {
+  return `prefill × ${plainNumber(prefill)}, decode × ${plainNumber(decode)}, host work × ${plainNumber(overhead)}`;
+}
+
+/** "calibrated (chat.calibration.json)": which law the step times are from. */
+export function costWords({ cost, calibration }: Prediction['provenance']): string {
+  return calibration === undefined ? cost : `${cost} (${calibration})`;
 }
 
 /** "0.58 requests/s". */

@@ -5,7 +5,7 @@ import { type ParsedText, parseText } from '../text/parse.ts';
 import { binaryOffset, isNativeFileName, isPossiblyOurs, MAX_TEXT_LENGTH, nativeMarkOffset } from '../text/sniff.ts';
 import { entryOf, type ParsedDocument, toData, type YamlMap, type YamlNode } from '../text/tree.ts';
 import type { Files, Problem, Range } from '../text/types.ts';
-import type { DocumentReading } from './dialects/dialect.ts';
+import type { DocumentReading, ReadContext } from './dialects/dialect.ts';
 import { dialectOf } from './dialects/registry.ts';
 import { validateDefaultsDocument, validatePlanDocument } from './generated/validators.js';
 import { PLAN_SCHEMA } from './keyHelp.ts';
@@ -21,6 +21,8 @@ export interface AnalysisContext {
   /** Name or path of the file; `*.layerkv.yaml` and `layerkv.yaml` are ours whatever they hold. */
   readonly fileName: string;
   readonly files: Files;
+  /** Reads plans as if nobody had measured them: what is about to be measured anew must not count. */
+  readonly uncalibrated?: boolean;
   /** Shared by the versions of one file; absent: everything is read anew. */
   readonly memory?: AnalysisMemory;
 }
@@ -28,7 +30,7 @@ export interface AnalysisContext {
 /** What one version of a file leaves for the next: documents whose text did not change are not read again. */
 export class AnalysisMemory {
   #parsed: ParsedText | null = null;
-  readonly #readings = new WeakMap<ParsedDocument, DocumentReading>();
+  readonly #readings = new WeakMap<ParsedDocument, { reading: DocumentReading; heard: Heard }>();
 
   /** The parsed text; of an earlier version's documents those that stand there unchanged. */
   parse(text: string): ParsedText {
@@ -36,24 +38,45 @@ export class AnalysisMemory {
     return this.#parsed;
   }
 
-  /** What was read of this document before, or is read now. What other files say is asked for again each time. */
+  /** What was read of this document before, as long as the files it names still say the same; else it is read now. */
   async read(
     document: ParsedDocument,
     files: Files,
     read: (files: Files) => Promise<DocumentReading>,
   ): Promise<DocumentReading> {
     const known = this.#readings.get(document);
-    if (known !== undefined) return known;
-    let isAlone = true;
+    if (known !== undefined && (await saysStill(known.heard, files))) return known.reading;
+    const heard = new Map<string, string | null>();
     const reading = await read({
-      readText: (path) => {
-        isAlone = false;
-        return files.readText(path);
+      readText: async (path) => {
+        const text = await files.readText(path);
+        heard.set(path, text);
+        return text;
       },
     });
-    if (isAlone) this.#readings.set(document, reading);
+    this.#readings.set(document, { reading, heard });
     return reading;
   }
+}
+
+/** What other files said, by path; null where there was none. */
+type Heard = ReadonlyMap<string, string | null>;
+
+async function saysStill(heard: Heard, files: Files): Promise<boolean> {
+  for (const [path, text] of heard) if ((await files.readText(path)) !== text) return false;
+  return true;
+}
+
+/** Asks for each file once, however many documents name it. */
+function askingOnce(files: Files): Files {
+  const asked = new Map<string, Promise<string | null>>();
+  return {
+    readText: (path) => {
+      const answer = asked.get(path) ?? files.readText(path);
+      asked.set(path, answer);
+      return answer;
+    },
+  };
 }
 
 const NOTHING: Analysis = { relevant: false, problems: [], plans: [], workloads: [] };
@@ -75,9 +98,10 @@ export async function analyse(text: string, context: AnalysisContext): Promise<A
 async function analyseParsed(
   parsed: ParsedText,
   memory: AnalysisMemory,
-  { fileName, files }: AnalysisContext,
+  { fileName, files, uncalibrated = false }: AnalysisContext,
 ): Promise<Analysis> {
   const named = isNativeFileName(fileName);
+  const once = askingOnce(files);
   const { lines, documents } = parsed;
   const problems: Problem[] = [];
   const readings: DocumentReading[] = [];
@@ -88,7 +112,9 @@ async function analyseParsed(
       continue;
     }
     relevant = true;
-    const reading = await memory.read(document, files, (heard) => readDocument(document, lines, heard));
+    const reading = await memory.read(document, once, (heard) =>
+      readDocument(document, { lines, files: heard, fileName, uncalibrated }),
+    );
     readings.push(reading);
     problems.push(...document.problems, ...reading.problems);
   }
@@ -105,8 +131,8 @@ async function analyseParsed(
   };
 }
 
-async function readDocument(document: ParsedDocument, lines: LineIndex, files: Files): Promise<DocumentReading> {
-  const template = templateProblem(document, lines);
+async function readDocument(document: ParsedDocument, context: ReadContext): Promise<DocumentReading> {
+  const template = templateProblem(document, context.lines);
   if (template !== null) return { ...NOTHING_READ, problems: [template] };
   // A half-read document would seem to lack what stands after the mistake.
   if (document.problems.some(({ rule, severity }) => severity === 'error' && rule !== 'duplicate-key'))
@@ -124,7 +150,7 @@ async function readDocument(document: ParsedDocument, lines: LineIndex, files: F
   if (kind !== undefined && (kind.kind !== 'scalar' || kind.value !== 'ServingPlan')) {
     return { ...NOTHING_READ, problems: [unknownKind(kind)] };
   }
-  const reading = (await dialectOf(document)?.read(document, { lines, files })) ?? NOTHING_READ;
+  const reading = (await dialectOf(document)?.read(document, context)) ?? NOTHING_READ;
   return { ...reading, problems: [...reading.problems, ...notToldBy(reading.problems, validated(root, 'plan'))] };
 }
 

@@ -129,7 +129,7 @@ const VALUES: Readonly<Record<string, (plan: Plan) => Located<unknown>>> = {
   'spec.slo.attainment': (plan) => plan.slo.attainment,
   'spec.cost': (plan) => plan.cost,
   'spec.cost.linear': (plan) => plan.cost,
-  'spec.calibration': (plan) => plan.calibrationPath,
+  'spec.calibration': (plan) => plan.calibration,
 };
 
 /** The effective value of a path and who said so; null where the path holds no single value. */

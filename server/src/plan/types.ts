@@ -4,6 +4,7 @@
  */
 import type {
   ArrivalProcess,
+  CostScale,
   GpuFacts,
   KvConnector,
   KvDtype,
@@ -130,7 +131,8 @@ export interface Plan {
     readonly attainment: Located<number>;
   };
   readonly cost: Located<LinearCost | null>;
-  readonly calibrationPath: Located<string | null>;
+  /** Factors on the step times, and the file they are from; null where nothing was measured of this deployment. */
+  readonly calibration: Located<{ readonly path: string; readonly scales: CostScale } | null>;
 }
 
 /** What `layerkv extract` tells of a document: the corpus' workload keys, each with its place. */

@@ -25,6 +25,16 @@ export interface CheckArguments {
   readonly format: CheckFormat;
 }
 
+export interface CalibrateArguments {
+  readonly command: 'calibrate';
+  readonly file: string;
+  readonly benchmarks: readonly string[];
+  readonly log: string | undefined;
+  /** Absent: where the plan looks for it. */
+  readonly out: string | undefined;
+  readonly json: boolean;
+}
+
 export interface ExtractArguments {
   readonly command: 'extract';
   readonly files: readonly string[];
@@ -34,6 +44,7 @@ export interface ExtractArguments {
 export type Arguments =
   | SimulateArguments
   | CheckArguments
+  | CalibrateArguments
   | ExtractArguments
   | { readonly command: 'help'; readonly about: CommandName | undefined }
   | { readonly command: 'version' }
@@ -73,7 +84,8 @@ interface ReadOptions {
   readonly ok: true;
   readonly files: readonly string[];
   readonly flags: ReadonlySet<string>;
-  readonly values: ReadonlyMap<string, string>;
+  /** Every value of each option, in the order given; the last one counts where only one can. */
+  readonly values: ReadonlyMap<string, readonly string[]>;
 }
 
 function readOptions(command: CommandName, argv: readonly string[]): ReadOptions | { ok: false; message: string } {
@@ -91,7 +103,7 @@ function readOptions(command: CommandName, argv: readonly string[]): ReadOptions
   const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true, allowPositionals: true });
   const files: string[] = [];
   const flags = new Set<string>();
-  const values = new Map<string, string>();
+  const values = new Map<string, string[]>();
   for (const token of tokens) {
     if (token.kind === 'positional') files.push(token.value);
     if (token.kind !== 'option') continue;
@@ -107,20 +119,21 @@ function readOptions(command: CommandName, argv: readonly string[]): ReadOptions
       if (token.value === undefined || token.value === '') {
         return { ok: false, message: `'--${token.name}' needs a value: --${token.name} ${spec.value}.` };
       }
-      values.set(token.name, token.value);
+      values.set(token.name, [...(values.get(token.name) ?? []), token.value]);
     }
   }
   return { ok: true, files, flags, values };
 }
 
 function interpret(command: CommandName, { files, flags, values }: ReadOptions): Arguments | string {
+  const last = (name: string): string | undefined => values.get(name)?.at(-1);
   switch (command) {
     case 'simulate': {
-      const policy = choice('policy', values.get('policy'), policies);
+      const policy = choice('policy', last('policy'), policies);
       if (!policy.ok) return policy.message;
-      const seed = wholeNumber('seed', values.get('seed'), 0, Number.MAX_SAFE_INTEGER);
+      const seed = wholeNumber('seed', last('seed'), 0, Number.MAX_SAFE_INTEGER);
       if (!seed.ok) return seed.message;
-      const requests = wholeNumber('requests', values.get('requests'), 1, mostRequests);
+      const requests = wholeNumber('requests', last('requests'), 1, mostRequests);
       if (!requests.ok) return requests.message;
       return {
         command,
@@ -135,9 +148,21 @@ function interpret(command: CommandName, { files, flags, values }: ReadOptions):
       };
     }
     case 'check': {
-      const format = choice('format', values.get('format'), formats);
+      const format = choice('format', last('format'), formats);
       if (!format.ok) return format.message;
       return { command, files, format: format.value ?? 'text' };
+    }
+    case 'calibrate': {
+      const [file, second] = files;
+      const benchmarks = values.get('bench') ?? [];
+      const log = last('log');
+      if (file === undefined || second !== undefined) {
+        return `Name one plan to calibrate; measurements go behind --bench and --log.`;
+      }
+      if (benchmarks.length === 0 && log === undefined) {
+        return 'Give what was measured: --bench FILE (a benchmark result), --log FILE (the start-up log), or both.';
+      }
+      return { command, file, benchmarks, log, out: last('out'), json: flags.has('json') };
     }
     case 'extract':
       return { command, files, json: flags.has('json') };

@@ -1,7 +1,15 @@
 /** One prediction as a table with what lies behind it. */
 import type { Assessment } from '../forecast/assess.ts';
 import type { Distribution, Prediction } from '../forecast/types.ts';
-import { fallsBehind, missShare, POLICY_NAMES, perSecond, plainNumber, VERDICT_WORDS } from '../language/words.ts';
+import {
+  costWords,
+  fallsBehind,
+  missShare,
+  POLICY_NAMES,
+  perSecond,
+  plainNumber,
+  VERDICT_WORDS,
+} from '../language/words.ts';
 import { formatBytes, formatDurationMs, formatPercent, formatTokens } from '../plan/quantity.ts';
 import type { Plan } from '../plan/types.ts';
 import type { Layout } from './problems.ts';
@@ -123,7 +131,7 @@ function details(prediction: Prediction, { paint, columns }: Layout): readonly s
     const preempted = `${prediction.preemptions} preemption${prediction.preemptions === 1 ? '' : 's'}`;
     rows.push(['Run', `${formatDurationMs(prediction.makespanS * 1000)}, ${preempted}`]);
   }
-  rows.push(['Computed from', `cost model: ${provenance.cost}; engine defaults: ${provenance.engineDefaults}`]);
+  rows.push(['Computed from', `cost model: ${costWords(provenance)}; engine defaults: ${provenance.engineDefaults}`]);
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.flatMap(([name, text]) => {
     const lines = wrap(printable(text), columns - width - 4);

@@ -1,5 +1,5 @@
-/** Reading files for the terminal program. Whatever goes wrong comes back in words. */
-import { readFile, stat } from 'node:fs/promises';
+/** Reading and writing files for the terminal program. Whatever goes wrong comes back in words. */
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { createNodeFiles } from '../simulation/nodeFiles.ts';
@@ -11,8 +11,11 @@ const mostBytes = 256 * 2 ** 20;
 
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
-  EACCES: 'you may not read it (permission denied)',
-  EPERM: 'you may not read it (permission denied)',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EISDIR: 'it is a folder',
+  ENOSPC: 'the disk is full',
+  EROFS: 'the disk cannot be written to',
   ENOTDIR: 'a part of its path is a file, not a folder',
   ELOOP: 'its links lead in a circle',
   ENAMETOOLONG: 'its name is too long',
@@ -29,6 +32,16 @@ export async function readText(path: string): Promise<ReadResult> {
     return { ok: true, text: await readFile(path, 'utf8') };
   } catch (error) {
     return { ok: false, reason: reasonOf(error) };
+  }
+}
+
+/** @returns null, or why the file could not be written. */
+export async function writeText(path: string, text: string): Promise<string | null> {
+  try {
+    await writeFile(path, text);
+    return null;
+  } catch (error) {
+    return reasonOf(error);
   }
 }
 

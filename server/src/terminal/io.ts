@@ -14,6 +14,10 @@ export interface Terminal {
   /** Width to lay text out for, characters. */
   readonly columns: number;
   read(path: string): Promise<ReadResult>;
+  /** Writes a file, in place of one that is there. @returns null, or why it could not, in words for the user. */
+  write(path: string, text: string): Promise<string | null>;
+  /** Shows how far a long run is, in place of what it showed before; '' ends it. Absent where nobody watches. */
+  progress?(text: string): void;
   /** Reads what the document at `path` names, resolved against its folder. */
   filesBeside(path: string): Files;
 }

@@ -11,6 +11,7 @@ import {
   readArguments,
   type SimulateArguments,
 } from './args.ts';
+import { runCalibrate } from './calibrate.ts';
 import { describeComparison } from './comparison.ts';
 import { describeFacts } from './facts.ts';
 import { describeDeployment, describePrediction, type SimulatedPlan } from './figures.ts';
@@ -58,6 +59,8 @@ export async function run(
       return simulate(args, terminal, rooms);
     case 'check':
       return check(args, terminal, rooms, version);
+    case 'calibrate':
+      return runCalibrate(args, terminal, rooms);
     case 'extract':
       return extract(args, terminal, rooms);
   }

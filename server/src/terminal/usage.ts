@@ -1,8 +1,8 @@
 /** Commands, options and help of the terminal program, in one table that both the parser and `--help` read. */
 
-export type CommandName = 'simulate' | 'check' | 'extract';
+export type CommandName = 'simulate' | 'check' | 'calibrate' | 'extract';
 
-export const COMMANDS: readonly CommandName[] = ['simulate', 'check', 'extract'];
+export const COMMANDS: readonly CommandName[] = ['simulate', 'check', 'calibrate', 'extract'];
 
 export interface OptionSpec {
   /** How its value is named in the help; absent: a switch. */
@@ -31,6 +31,13 @@ export const OPTIONS: Readonly<Record<CommandName, Readonly<Record<string, Optio
     format: { value: 'text|json|sarif', doc: 'how to print the problems (default: text)' },
     help,
   },
+  calibrate: {
+    bench: { value: 'FILE', doc: 'result of vllm bench serve, guidellm or AIPerf; may be repeated' },
+    log: { value: 'FILE', doc: 'start-up log of vLLM: pins the size of the KV pool' },
+    out: { value: 'FILE', doc: 'where to write (default: NAME.calibration.json beside the plan)' },
+    json: { doc: 'print schema layerkv/calibration/v1, write no file' },
+    help,
+  },
   extract: {
     json: { doc: 'print schema layerkv/extract/v1 and nothing else' },
     help,
@@ -40,7 +47,15 @@ export const OPTIONS: Readonly<Record<CommandName, Readonly<Record<string, Optio
 const summaries: Readonly<Record<CommandName, string>> = {
   simulate: 'predict TTFT, TPOT and SLO violations',
   check: 'report problems, for people and for CI',
+  calibrate: 'fit the cost model of a plan to measurements of it',
   extract: 'tell what a file states, fact by fact, with its place',
+};
+
+const operands: Readonly<Record<CommandName, string>> = {
+  simulate: 'FILE…',
+  check: 'FILE…',
+  calibrate: 'PLAN',
+  extract: 'FILE…',
 };
 
 const exitCodes = `Exit codes
@@ -77,7 +92,7 @@ ${exitCodes}`;
   );
   return `layerkv ${about}: ${summaries[about]}
 
-Usage: layerkv ${about} FILE… [options]
+Usage: layerkv ${about} ${operands[about]} [options]
 
 Options
 ${options.join('\n')}

@@ -107,6 +107,8 @@ const arrivals = fc.oneof(
   fc.record({ kind: fc.constant('serial' as const) }),
 );
 
+const factor = fc.double({ min: 0.2, max: 5, noNaN: true });
+
 /** Small models, tight pools, slow links: what makes schedulers preempt, park and wait. One engine each. */
 export const hostileInput: fc.Arbitrary<EngineInput> = fc
   .record({
@@ -132,6 +134,7 @@ export const hostileInput: fc.Arbitrary<EngineInput> = fc
       }),
       { freq: 2 },
     ),
+    costScale: fc.option(fc.record({ prefill: factor, decode: factor, overhead: factor }), { freq: 2 }),
     transientLayers: fc.integer({ min: 1, max: 3 }),
     tensor: fc.constantFrom(1, 2),
     pipeline: fc.constantFrom(1, 1, 2, 3),
@@ -206,6 +209,7 @@ export const hostileInput: fc.Arbitrary<EngineInput> = fc
       },
       slo: { ttftS: 1, tpotS: draw.tpotS, attainment: 0.99 },
       cost: draw.linear === null ? { kind: 'roofline' } : { kind: 'linear', linear: draw.linear },
+      ...(draw.costScale === null ? {} : { costScale: draw.costScale }),
       workload: {
         source: { kind: 'synthetic', arrivals: draw.arrivals, input: draw.input, output: draw.output },
         requests: draw.requests,

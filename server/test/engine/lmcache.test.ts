@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { addPrefill, emptyBatch } from '../../src/engine/cost/types.ts';
 import { ChunkStore } from '../../src/engine/kv/chunkStore.ts';
 import { LmCache } from '../../src/engine/schedule/lmCache.ts';
-import { costModel, hostTierApplies, simulate } from '../../src/engine/simulate.ts';
+import { costModel, hostTierApplies, type Run, type SimulateOptions, simulate } from '../../src/engine/simulate.ts';
 import type { EngineInput, TraceColumns } from '../../src/engine/types.ts';
 import { checkAgainstReference } from './checkAgainstReference.ts';
 import { figureOneInput } from './inputs.ts';
@@ -33,8 +33,13 @@ function prompts(names: readonly string[], promptTokens: number, over: Partial<E
   return { ...base, workload: { ...base.workload, source: { kind: 'trace', trace }, requests: names.length } };
 }
 
+/** Without the front end, whose times would stand beside the link's. */
+function run(input: EngineInput, options: SimulateOptions = {}): Run {
+  return simulate(input, { ...options, cost: { ...costModel(input), frontEnd: null } });
+}
+
 function timesToFirstToken(input: EngineInput): readonly number[] {
-  const { records } = simulate(input);
+  const { records } = run(input);
   return Array.from(records.firstTokenS, (tokenS, k) => tokenS - records.arrivalS[k]!);
 }
 
@@ -108,7 +113,7 @@ describe('LMCache', () => {
         asked = new Set();
         stored = new Set();
         ends = new Map();
-        const { records, workload } = simulate(input);
+        const { records, workload } = run(input);
         const alone = workload.promptIds === null;
         met.found += records.loadedTokens > 0 && !alone ? 1 : 0;
         met.foundAgain += records.loadedTokens > 0 && alone ? 1 : 0;
@@ -127,9 +132,9 @@ describe('LMCache', () => {
     timesToFirstToken(tiered).forEach((seconds, k) => {
       near(seconds - before[k]!, chunksS(7));
     });
-    const { records } = simulate(tiered);
+    const { records } = run(tiered);
     records.finishS.forEach((finishS, k) => {
-      near(finishS - simulate(bare).records.finishS[k]!, chunksS(7));
+      near(finishS - run(bare).records.finishS[k]!, chunksS(7));
     });
     assert.equal(records.deviceToHostBytes, 3 * 7 * 256 * TOKEN_BYTES);
     assert.equal(records.hostToDeviceBytes, 0);
@@ -139,7 +144,7 @@ describe('LMCache', () => {
   it('fetches a whole prompt, computes its last token, and stores nothing of it again', () => {
     // A pool for one prompt: the second makes vLLM forget the first.
     const input = prompts(['a', 'b', 'a'], 2048, { numGpuBlocks: 130, limits: LIMITS });
-    const { records } = simulate(input);
+    const { records } = run(input);
     assert.deepEqual([records.cachedTokens, records.loadedTokens], [0, 2047]);
     assert.equal(records.hostToDeviceBytes, 2048 * TOKEN_BYTES);
     assert.equal(records.deviceToHostBytes, 2 * 2048 * TOKEN_BYTES);
@@ -149,7 +154,7 @@ describe('LMCache', () => {
   });
 
   it('fetches nothing that the GPU still has, and does not store it again', () => {
-    const { records } = simulate(prompts(['a', 'a'], 2048));
+    const { records } = run(prompts(['a', 'a'], 2048));
     assert.deepEqual([records.cachedTokens, records.loadedTokens], [2032, 15]);
     // The chunk in which the GPU's hit ends comes as a whole.
     assert.equal(records.hostToDeviceBytes, 256 * TOKEN_BYTES);
@@ -163,14 +168,14 @@ describe('LMCache', () => {
       ...apart,
       workload: { ...apart.workload, source: { kind: 'trace', trace: { ...trace, arrivalS: new Float64Array(3) } } },
     };
-    assert.equal(simulate(apart).records.deviceToHostBytes, 7 * 256 * TOKEN_BYTES);
-    assert.equal(simulate(together).records.deviceToHostBytes, 3 * 7 * 256 * TOKEN_BYTES);
+    assert.equal(run(apart).records.deviceToHostBytes, 7 * 256 * TOKEN_BYTES);
+    assert.equal(run(together).records.deviceToHostBytes, 3 * 7 * 256 * TOKEN_BYTES);
   });
 
   it('gives a preempted request its prompt back, not its output', () => {
     // One prompt of 8 chunks a request; 512 tokens of output would be two chunks more.
     const base = figureOneInput(2048, { scheduler: 'v1', prefixCaching: true, numGpuBlocks: 1100 });
-    const { records } = simulate({ ...base, kvOffload: LMCACHE });
+    const { records } = run({ ...base, kvOffload: LMCACHE });
     assert.ok(records.preemptions > 0 && records.loadedTokens > 0);
     assert.equal(records.deviceToHostBytes, 100 * 2048 * TOKEN_BYTES);
     assert.ok(records.loadedTokens <= records.preemptions * 2048);
@@ -192,7 +197,7 @@ describe('LMCache', () => {
 
   it('tells a recording when steps wait for the link', () => {
     const input = prompts(['a', 'b', 'a'], 2048, { numGpuBlocks: 130, limits: LIMITS });
-    const { recording, records } = simulate(input, { record: 'all' });
+    const { recording, records } = run(input, { record: 'all' });
     const { stepS, columns } = recording!.timeline!.averages();
     const endS = Math.max(...records.finishS);
     const busyS = columns.linkBusy.map((share, bin) => share * Math.min(stepS, endS - bin * stepS));

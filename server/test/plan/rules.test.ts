@@ -181,7 +181,6 @@ describe('rules', () => {
     await check(planText({ 'hostPool:': 'residency: stream' }));
     await check(planText({ 'hostPool:': 'countReloadWait: true' }));
     await check(planText({ 'hostPool:': 'offloadThreshold: 0.1', 'model:': 'routing: leastLoad\n  model:' }));
-    await check(planText({ 'workload:': '«calibration»{not-simulated}: ./c.json\n  workload:' }));
   });
 
   it('have unique ids in one table', () => {

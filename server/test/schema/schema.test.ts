@@ -287,7 +287,7 @@ describe('schema of defaults', () => {
 });
 
 describe('schemas of results', () => {
-  for (const name of ['result', 'extract', 'defaults', 'plan']) {
+  for (const name of ['result', 'extract', 'defaults', 'plan', 'calibration']) {
     it(`${name} is a valid draft-07 schema`, () => {
       const ajv = new Ajv({ strict: false });
       assert.ok(ajv.validateSchema(JSON.parse(readFileSync(`schemas/${name}.schema.json`, 'utf8'))));

@@ -28,6 +28,7 @@ export const MODERN = {
     diagnostics: { refreshSupport: true },
     codeLens: { refreshSupport: true },
     inlayHint: { refreshSupport: true },
+    didChangeWatchedFiles: { dynamicRegistration: true },
   },
   textDocument: { diagnostic: {} },
 };
@@ -64,6 +65,13 @@ export class Client {
       this.#keep(this.asked, 'workspace/configuration');
       return items.map(() => this.settings);
     });
+    this.connection.onRequest(
+      'client/registerCapability',
+      (params: { registrations: readonly { method: string }[] }) => {
+        for (const { method } of params.registrations) this.#keep(this.asked, method);
+        return null;
+      },
+    );
     for (const what of ['diagnostic', 'codeLens', 'inlayHint']) {
       const method = `workspace/${what}/refresh`;
       this.connection.onRequest(method, () => {

@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { CancellationTokenSource } from 'vscode-jsonrpc/node';
 import type { CodeAction, CodeLens, CompletionItem, Diagnostic, Hover, InlayHint } from 'vscode-languageserver-types';
 import { SIMULATE_METHOD, type SimulateParams, type SimulateResult } from '../../src/protocol.ts';
@@ -9,6 +13,23 @@ const URI = 'file:///nowhere/figure-1.layerkv.yaml';
 const DOCUMENT = { textDocument: { uri: URI } };
 const WHOLE = { start: { line: 0, character: 0 }, end: { line: 999, character: 0 } };
 const codes = (diagnostics: readonly Diagnostic[]): readonly unknown[] => diagnostics.map(({ code }) => code);
+
+const FIGURE_1_CALIBRATION = JSON.stringify({
+  schema: 'layerkv/calibration/v1',
+  madeFor: {
+    model: 'meta-llama/Llama-2-7b-hf',
+    gpu: 'L20',
+    weightDtype: 'bf16',
+    kvCacheDtype: 'bf16',
+    parallelism: { tensor: 1, pipeline: 1, data: 1, expert: 1 },
+    engineVersion: '0.5.5',
+    scheduler: 'v0',
+  },
+  scales: { prefill: 1.1, decode: 0.9, overhead: 1 },
+  pool: null,
+  benchmarks: [],
+  log: null,
+});
 
 describe('the language server over the protocol', () => {
   let client: Client;
@@ -93,6 +114,43 @@ describe('the language server over the protocol', () => {
     assert.deepEqual(client.published, []);
   });
 
+  it('sees a calibration that is made beside an open plan, and when it goes', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'layerkv-lsp-'));
+    try {
+      const uri = pathToFileURL(join(folder, 'chat.layerkv.yaml')).href;
+      const file = join(folder, 'chat.calibration.json');
+      const changed = (type: number) =>
+        client.connection.sendNotification('workspace/didChangeWatchedFiles', {
+          changes: [{ uri: pathToFileURL(file).href, type }],
+        });
+      const lookAgain = 'workspace/codeLens/refresh';
+      const cost = async (seen: number): Promise<string> => {
+        await client.until(client.statuses, (status) => status.state === 'simulated', seen);
+        const position = positionOf(FIGURE_1, 'slo:');
+        const found = await client.request<Hover>('textDocument/hover', { textDocument: { uri }, position });
+        return /cost: (\w+)/.exec(JSON.stringify(found.contents))?.[1] ?? '';
+      };
+      await client.start(MODERN);
+      await client.until(client.asked, (method) => method === 'workspace/didChangeWatchedFiles');
+      await client.open(uri, FIGURE_1);
+      assert.notEqual(await cost(0), 'calibrated');
+      writeFileSync(file, FIGURE_1_CALIBRATION);
+      let seen = client.statuses.length;
+      let asked = client.asked.length;
+      await changed(1);
+      await client.until(client.asked, (method) => method === lookAgain, asked);
+      assert.equal(await cost(seen), 'calibrated');
+      rmSync(file);
+      seen = client.statuses.length;
+      asked = client.asked.length;
+      await changed(3);
+      await client.until(client.asked, (method) => method === lookAgain, asked);
+      assert.notEqual(await cost(seen), 'calibrated');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
   it('has nothing to say about files of others', async () => {
     await client.start(MODERN);
     const uri = 'file:///nowhere/theirs.yaml';
@@ -109,7 +167,8 @@ describe('the language server over the protocol', () => {
     );
     const result = await client.request<SimulateResult>(SIMULATE_METHOD, { textDocument });
     assert.ok(!result.ok && result.message.includes('layerkv/v1'));
-    assert.deepEqual([client.published, client.statuses, client.asked], [[], [], []]);
+    // That calibrations are watched is asked once, whatever is open.
+    assert.deepEqual([client.published, client.statuses, client.asked], [[], [], ['workspace/didChangeWatchedFiles']]);
   });
 
   it('simulates on request, with progress and the columns of the report', async () => {

@@ -49,6 +49,17 @@ describe('terminal: arguments', () => {
     assert.deepEqual(check('extract a.yaml --json'), { command: 'extract', files: ['a.yaml'], json: true });
   });
 
+  it('reads calibrate with several benchmarks', () => {
+    assert.deepEqual(check('calibrate p.yaml --bench a.json --bench=b.json --log s.log --json'), {
+      command: 'calibrate',
+      file: 'p.yaml',
+      benchmarks: ['a.json', 'b.json'],
+      log: 's.log',
+      out: undefined,
+      json: true,
+    });
+  });
+
   it('takes what follows -- as files', () => {
     assert.deepEqual(check('check -- --format'), { command: 'check', files: ['--format'], format: 'text' });
   });

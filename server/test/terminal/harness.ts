@@ -4,6 +4,8 @@ import { run } from '../../src/terminal/program.ts';
 import { type Rooms, realRooms } from '../../src/terminal/rooms.ts';
 
 export interface Outcome {
+  /** Files written, by path. */
+  readonly written: Readonly<Record<string, string>>;
   readonly code: number;
   readonly out: string;
   readonly err: string;
@@ -17,6 +19,7 @@ export async function layerkv(
 ): Promise<Outcome> {
   let out = '';
   let err = '';
+  const written: Record<string, string> = {};
   const terminal: Terminal = {
     out: (text) => {
       out += text;
@@ -30,8 +33,13 @@ export async function layerkv(
       const text = files[path];
       return text === undefined ? { ok: false, reason: 'there is no such file' } : { ok: true, text };
     },
+    write: async (path, text) => {
+      if (path.startsWith('locked/')) return 'permission denied';
+      written[path] = text;
+      return null;
+    },
     filesBeside: () => ({ readText: async (path) => files[path] ?? null }),
   };
   const code = await run(argv, terminal, rooms, '1.2.3');
-  return { code, out, err };
+  return { code, out, err, written };
 }

@@ -151,6 +151,7 @@ describe('terminal: output', () => {
       code: 3,
       out: '',
       err: 'Cannot read missing.yaml: there is no such file.\n',
+      written: {},
     });
   });
 

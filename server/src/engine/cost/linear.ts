@@ -26,6 +26,7 @@ export function linearCost(law: LinearCost, layers: number, stages: number): Cos
           : 0;
       return prefillMs / 1000 + decodeS;
     },
+    hostS: zero,
     decodeLaw: (seqs) => ({ baseS: decodeBaseS + perSequenceS * seqs, perContextTokenS, perWindowTokenS: 0 }),
   };
 }

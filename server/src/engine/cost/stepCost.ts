@@ -50,6 +50,8 @@ export function stepCost(input: StepCostInput, hostCoefficients: HostCoefficient
   const tokenWorkS = (tokens: number, sampled: number): number =>
     layersS(tokens) + collectiveS(tokens) + headS(sampled);
 
+  const decodeBaseS = (seqs: number): number => (seqs === 0 ? 0 : attention.decodeBaseS(seqs));
+
   return {
     provenance: kernels.measured ? 'fitted' : 'roofline',
     collectives: input.parallelism.tensor > 1 ? { perStep: 2 * input.model.layers, secondsS: collectiveS } : null,
@@ -59,18 +61,18 @@ export function stepCost(input: StepCostInput, hostCoefficients: HostCoefficient
     stepS(batch: StepBatch): number {
       const { decodeSeqs, prefillTokens } = batch;
       const tokens = decodeSeqs + prefillTokens;
-      const decodeS =
+      const launchedS = tokenWorkS(tokens, batch.sampledSeqs) + attention.prefillS(batch);
+      const baseS = Math.max(launchedS + decodeBaseS(decodeSeqs), host.launchS(tokens, prefillTokens === 0));
+      const contextsS =
         decodeSeqs === 0
           ? 0
-          : attention.decodeBaseS(decodeSeqs) +
-            attention.decodeGlobalS(decodeSeqs) * batch.decodeContextTokens +
+          : attention.decodeGlobalS(decodeSeqs) * batch.decodeContextTokens +
             attention.decodeWindowS(decodeSeqs) * batch.decodeWindowTokens;
-      const gpuS = tokenWorkS(tokens, batch.sampledSeqs) + decodeS + attention.prefillS(batch);
-      const seqs = decodeSeqs + batch.prefillSeqs;
-      return Math.max(gpuS, host.launchS(tokens, prefillTokens === 0)) + stages * host.betweenS(seqs);
+      return baseS + contextsS + stages * host.betweenS(decodeSeqs + batch.prefillSeqs);
     },
+    hostS: (seqs) => stages * host.betweenS(seqs),
     decodeLaw(seqs: number): DecodeLaw {
-      const baseS = tokenWorkS(seqs, seqs) + attention.decodeBaseS(seqs);
+      const baseS = tokenWorkS(seqs, seqs) + decodeBaseS(seqs);
       return {
         baseS: Math.max(baseS, host.launchS(seqs, true)) + stages * host.betweenS(seqs),
         perContextTokenS: attention.decodeGlobalS(seqs),

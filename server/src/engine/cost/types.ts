@@ -52,6 +52,8 @@ export interface CostModel {
   stepS(batch: StepBatch): number;
   /** Pure decode: baseS + perContextTokenS·contexts + perWindowTokenS·capped contexts, for `seqs` ≥ 1. */
   decodeLaw(seqs: number): DecodeLaw;
+  /** What the host takes between two steps of `seqs` sequences, s, part of `stepS`; all stages of a pipeline together. */
+  hostS(seqs: number): number;
   /** Sliding window, tokens; Infinity where every layer attends to everything. */
   readonly windowTokens: number;
   /** Collectives inside a step, null on one GPU. */

@@ -8,6 +8,10 @@ import type { Dialect, ExtractedWorkload, Plan } from '../types.ts';
 export interface ReadContext {
   readonly lines: LineIndex;
   readonly files: Files;
+  /** Name of the document's file. */
+  readonly fileName: string;
+  /** No calibration counts, named or beside. */
+  readonly uncalibrated: boolean;
 }
 
 /** What came of one document. */

@@ -20,6 +20,7 @@ import {
 import { checkRules } from '../rules/rules.ts';
 import type { Located } from '../types.ts';
 import type { DialectReader, DocumentReading, ReadContext } from './dialect.ts';
+import { readCalibration } from './nativeCalibration.ts';
 import { readEngine } from './nativeEngine.ts';
 import { nativeFacts } from './nativeFacts.ts';
 import { readLayerKv } from './nativeLayerKv.ts';
@@ -71,8 +72,9 @@ async function readDraft(
   document: ParsedDocument,
   root: YamlMap,
   spec: YamlMap,
-  { files, lines }: ReadContext,
+  context: ReadContext,
 ): Promise<Draft> {
+  const { files, lines } = context;
   const parallelism = reader.section(spec, 'parallelism');
   const ranks = (key: string): Located<number> | null =>
     reader.value(parallelism, key, integerIn({ min: 1, max: 65_536 }), byDefault(1, 'vLLM default'));
@@ -84,17 +86,7 @@ async function readDraft(
   const slo = reader.section(spec, 'slo');
   const goal = (key: string): Located<number | null> | null =>
     reader.value<number | null>(slo, key, durationIn({ min: 0.001, max: 1e9 }), byDefault(null, 'none stated'));
-  return {
-    dialect: 'native',
-    documentIndex: document.index,
-    documentRange: document.range,
-    anchor: anchorOf(document.range, lines),
-    name: reader.value(
-      reader.section(root, 'metadata'),
-      'name',
-      text,
-      inferred(`plan ${document.index + 1}`, 'its place in the file'),
-    ),
+  const read = {
     model,
     weightDtype,
     ...hardware,
@@ -102,6 +94,26 @@ async function readDraft(
     pipeline,
     data,
     expert,
+    engine: readEngine(reader, spec, { model, gpu: hardware.gpu, weightDtype }),
+    cost: readCost(reader, spec),
+    anchor: anchorOf(document.range, lines),
+  };
+  const { calibration, numGpuBlocks } = await readCalibration(reader, spec, context, read);
+  const { engine } = read;
+  return {
+    ...read,
+    // What the plan states counts before what a log told.
+    engine: numGpuBlocks === null || engine.numGpuBlocks?.value !== null ? engine : { ...engine, numGpuBlocks },
+    calibration,
+    dialect: 'native',
+    documentIndex: document.index,
+    documentRange: document.range,
+    name: reader.value(
+      reader.section(root, 'metadata'),
+      'name',
+      text,
+      inferred(`plan ${document.index + 1}`, 'its place in the file'),
+    ),
     replicas: reader.value(
       spec,
       'replicas',
@@ -117,7 +129,6 @@ async function readDraft(
       ]),
       byDefault('roundRobin', 'LayerKV Planner default'),
     ),
-    engine: readEngine(reader, spec, { model, gpu: hardware.gpu, weightDtype }),
     layerkv: readLayerKv(reader, spec, hardware.hostMemoryBytes, hardware.gpusPerReplica),
     workload: await readWorkload(reader, spec, files),
     slo: {
@@ -130,8 +141,6 @@ async function readDraft(
         byDefault(0.99, 'LayerKV Planner default'),
       ),
     },
-    cost: readCost(reader, spec),
-    calibrationPath: reader.value<string | null>(spec, 'calibration', text, byDefault(null, 'none stated')),
   };
 }
 

@@ -655,7 +655,7 @@ export interface ServingPlan {
       attainment?: number;
     };
     /**
-     * Path of a calibration file for this engine and GPU, from the folder of this file. Not read yet.
+     * Path of a calibration file (`layerkv calibrate`), from the folder of this file: factors on the step times and the size of the KV pool, as measured. Without it, NAME.calibration.json beside NAME.layerkv.yaml counts.
      */
     calibration?: string;
     /**

@@ -1,6 +1,6 @@
 /** What the format knows and the engine does not compute yet, or only roughly. Delete a row when the engine learns it. */
 import type { KvConnector } from '../../engine/types.ts';
-import { entryAtPath, type Path, type YamlEntry } from '../../text/tree.ts';
+import { entryAtPath, type YamlEntry } from '../../text/tree.ts';
 import { placeOf, type Rule, type RuleContext } from './rule.ts';
 
 interface Row {
@@ -8,14 +8,6 @@ interface Row {
   readonly find: (context: RuleContext) => ReturnType<typeof placeOf> | null;
   /** What the prediction does instead. */
   readonly message: string;
-}
-
-/** The key at `path`, where what it holds matters. */
-function stated(path: Path, matters: (entry: YamlEntry) => boolean = () => true): Row['find'] {
-  return ({ root }) => {
-    const entry = entryAtPath(root, path);
-    return entry !== undefined && matters(entry) ? entry.keyRange : null;
-  };
 }
 
 const valueIs =
@@ -63,8 +55,6 @@ function hostTierOfStrangers(context: RuleContext, connector: KvConnector): Retu
   return draft.engine.kvOffloadConnector?.value === connector ? hostTier(context, true) : null;
 }
 
-const ignored = (what: string): string => `${what} is not simulated yet: the prediction ignores it.`;
-
 const ROWS: readonly Row[] = [
   {
     find: cacheBesideLayerKv,
@@ -102,7 +92,6 @@ const ROWS: readonly Row[] = [
     message:
       'OffloadingConnector moves KV block by block: the prediction ignores `chunkTokens`. Add `connector: lmcache` where LMCache is meant.',
   },
-  { find: stated(['spec', 'calibration']), message: ignored('A calibration') },
   {
     find: ({ draft }) => (draft.model?.value.shape.slidingWindow === undefined ? null : placeOf(draft, draft.model)),
     message:

@@ -37,6 +37,14 @@ export const readingRules: readonly RuleInfo[] = [
   { id: 'unknown-engine-version', severity: 'error', summary: 'An engine version without a row of defaults.' },
   { id: 'trace-unreadable', severity: 'error', summary: 'The trace file is missing or cannot be read.' },
   { id: 'trace-invalid', severity: 'error', summary: 'The trace file holds no usable requests.' },
+  { id: 'calibration-unreadable', severity: 'error', summary: 'The calibration file is missing or cannot be read.' },
+  { id: 'calibration-invalid', severity: 'error', summary: 'The calibration file holds no usable calibration.' },
+  { id: 'calibration-mismatch', severity: 'warning', summary: 'The calibration was made for another deployment.' },
+  {
+    id: 'calibration-unused',
+    severity: 'information',
+    summary: 'The calibration has no effect beside a hand-made law.',
+  },
   { id: 'unknown-rule', severity: 'warning', summary: 'A comment silences a rule that does not exist.' },
   { id: 'trace-failures', severity: 'information', summary: 'Failed requests of the trace are left out.' },
 ];

@@ -1,0 +1,34 @@
+/** How the requests of a benchmark arrived, from what its tool was told. */
+import type { ArrivalProcess } from '../engine/types.ts';
+
+export interface Pacing {
+  /** Requests a second; null or infinite: as fast as the cap lets them. */
+  readonly ratePerS: number | null;
+  readonly pattern: 'constant' | 'poisson' | 'gamma';
+  /** Shape of gamma gaps: vLLM calls it burstiness, AIPerf smoothness. */
+  readonly shape: number;
+  /** Most requests under way; null: no limit. */
+  readonly cap: number | null;
+  readonly requests: number;
+  /** As achieved; null where the result does not say. */
+  readonly requestsPerS: number | null;
+}
+
+/** A cap below the achieved share of the rate was what paced the requests: they came when others were done. */
+const HELD_BACK = 0.85;
+
+/**
+ * A rate and a cap together are one or the other here: whichever was felt.
+ */
+export function pacedArrivals(pacing: Pacing): ArrivalProcess {
+  const { ratePerS, pattern, shape, cap, requests, requestsPerS } = pacing;
+  const free = ratePerS === null || !Number.isFinite(ratePerS);
+  const held = !free && cap !== null && requestsPerS !== null && requestsPerS < HELD_BACK * ratePerS;
+  if (free || held) {
+    if (cap === null || cap >= requests) return { kind: 'burst' };
+    return cap === 1 ? { kind: 'serial' } : { kind: 'closed', concurrency: cap };
+  }
+  if (pattern === 'constant') return { kind: 'constant', ratePerS };
+  if (pattern === 'poisson' || shape === 1) return { kind: 'poisson', ratePerS };
+  return { kind: 'gamma', ratePerS, cv: Math.min(100, Math.max(0.01, 1 / Math.sqrt(shape))) };
+}
