@@ -11,23 +11,23 @@ import { rowInput, type ValidationRow } from '../validate/row.ts';
 import { fitLaw, type Sample, type Unknown } from './leastSquares.ts';
 
 /** At most so many requests at once, so that the CPU shows beside the GPU. */
-const LOW_CONCURRENCY = 16;
+const LOW_CONCURRENCY = 32;
 const LOW_RATE_PER_S = 5;
 
 interface HostSample extends Sample {
   readonly row: ValidationRow;
   readonly input: EngineInput;
-  readonly figure: 'ttftMs' | 'tpotMs';
+  readonly figure: keyof Figures;
 }
 
 const UNKNOWNS = {
   v0Step: { start: 3e-3, least: 1e-4, most: 2e-2 },
   v0Sequence: { start: 3e-5, least: 1e-7, most: 5e-4 },
-  v0Launch: { start: 5e-4, least: 5e-5, most: 1.5e-3 },
+  v0Launch: { start: 4e-4, least: 5e-5, most: 1.5e-3 },
   v0First: { start: 1e-2, least: 1e-4, most: 5e-2 },
-  v1Step: { start: 1e-3, least: 5e-5, most: 1e-2 },
+  v1Step: { start: 1.2e-3, least: 5e-5, most: 1e-2 },
   v1Sequence: { start: 1e-5, least: 1e-7, most: 2e-4 },
-  v1Launch: { start: 3e-4, least: 5e-5, most: 1.5e-3 },
+  v1Launch: { start: 4e-4, least: 5e-5, most: 1.5e-3 },
   asyncStep: { start: 4e-4, least: 1e-5, most: 5e-3 },
   asyncSequence: { start: 5e-6, least: 1e-7, most: 2e-4 },
   httpService: { start: 4e-3, least: 1e-4, most: 3e-2 },
@@ -97,9 +97,17 @@ function planeS({ atS, point, slopes }: Plane, values: Values): number {
   return Math.max(atS / 10, seconds);
 }
 
+/**
+ * What rows at low load cannot tell apart stays near where the search begins: each coefficient counts as a few rows that
+ * measured just that.
+ */
 function fitted(planes: readonly Plane[]) {
-  return fitLaw<Name, Plane>(planes, UNKNOWNS, planeS);
+  const anchors = NAMES.flatMap((name) => Array.from({ length: ANCHORS }, () => ({ name, measuredS: UNKNOWNS[name].start })));
+  const all: readonly (Plane | (Sample & { readonly name: Name }))[] = [...planes, ...anchors];
+  return fitLaw(all, UNKNOWNS, (sample, values) => ('name' in sample ? values[sample.name] : planeS(sample, values)));
 }
+
+const ANCHORS = 4;
 
 /** Both figures of a row come of one run. */
 function predictAll(samples: readonly HostSample[], values: Values): readonly number[] {
@@ -109,8 +117,16 @@ function predictAll(samples: readonly HostSample[], values: Values): readonly nu
     const figures = runs.get(row) ?? predict(row, input, stepCost(input, host));
     if (typeof figures === 'string') throw new Error(`${row.id}: ${figures}`);
     runs.set(row, figures);
-    return (figures[figure] ?? 0) / 1000;
+    return secondsOf(figure, figures[figure] ?? 0);
   });
+}
+
+const TIMES = ['ttftMs', 'tpotMs'] as const;
+const CLOSED = ['ttftMs', 'outputTokS'] as const;
+
+/** Times in s; of a throughput, the seconds of a token. */
+function secondsOf(figure: keyof Figures, value: number): number {
+  return figure === 'outputTokS' ? 1 / Math.max(1e-9, value) : value / 1000;
 }
 
 function coefficients(v: Values): HostCoefficients {
@@ -129,13 +145,17 @@ function lowLoadSamples(file: string): readonly HostSample[] {
     .split('\n')
     .map((line) => JSON.parse(line) as ValidationRow);
   return rows.flatMap((row): readonly HostSample[] => {
-    if (row.quality === 'low' || isSaturatedRow(row) || !isLowLoad(row) || row.pp > 1) return [];
+    // Without its version a row does not tell whose overhead it shows; between machines the network tells more.
+    if (!/^\d/.test(row.engineVersion) || row.pp > 1) return [];
+    if (row.quality === 'low' || isSaturatedRow(row) || !isLowLoad(row)) return [];
     const built = rowInput(row);
     if (!built.ok || typeof predict(row, built.input) === 'string') return [];
     const published = publishedFigures(row);
-    return (['ttftMs', 'tpotMs'] as const).flatMap((figure) => {
+    // Of a closed loop that publishes no TPOT, throughput tells the same.
+    const figures = published.tpotMs === null && row.load.kind === 'closed' ? CLOSED : TIMES;
+    return figures.flatMap((figure) => {
       const measured = published[figure];
-      return measured === null ? [] : [{ row, input: built.input, figure, measuredS: measured / 1000 }];
+      return measured === null ? [] : [{ row, input: built.input, figure, measuredS: secondsOf(figure, measured) }];
     });
   });
 }

@@ -30,7 +30,7 @@ export interface ComparedRow {
 }
 
 /** Random arrivals and lengths are averaged over so many seeds; a closed loop or a burst averages by itself. */
-const SEEDS_OF_POISSON = 5;
+const SEEDS_OF_POISSON = 3;
 
 /** @param change what a study varies of the row's input. */
 export function compareRow(

@@ -16,6 +16,11 @@ export interface AttentionLaw {
   /** Of `seqs` decodes, beside their contexts, s. */
   decodeBaseS(seqs: number): number;
   prefillS(batch: StepBatch): number;
+  /**
+   * What a token of decode context costs beyond `decodeGlobalS` in a step that also holds prompts, s: attention then runs
+   * one kernel made for prompts over all of them, and each decode fills one row of its tiles.
+   */
+  mixedContextS(seqs: number): number;
 }
 
 export function attentionLaw(input: AttentionInput, kernels: Kernels): AttentionLaw {
@@ -35,7 +40,12 @@ export function attentionLaw(input: AttentionInput, kernels: Kernels): Attention
   const pairFlops = 2 * heads * (model.headDim + (mla?.vHeadDim ?? model.headDim));
   const prefillLayerS = (pairs: number, tokens: number): number =>
     prefillAttentionS(kernels.prefillAttention, pairs, tokens, pairFlops, gpu.bf16FlopsPerS);
+  const rows =
+    kernels.mixedTile === null ? 0 : kernels.mixedTile.rows * (kernels.mixedTile.perKvHead ? kvHeads : heads);
+  const tileS =
+    mla === undefined ? (4 * rows * model.headDim) / (gpu.bf16FlopsPerS * kernels.prefillAttention.flopsShare) : 0;
   return {
+    mixedContextS: (seqs) => Math.max(0, tileS - contextS(seqs)),
     decodeGlobalS: (seqs) => global * contextS(seqs),
     decodeWindowS: (seqs) => local * contextS(seqs),
     decodeBaseS: (seqs) => model.layers * decodeFixedS(decode, seqs, heads),

@@ -22,12 +22,31 @@ export interface Kernels {
   product(format: ProductFormat): ProductCoefficients;
   experts(format: ProductFormat): ExpertCoefficients;
   readonly prefillAttention: PrefillAttentionCoefficients;
+  /** Query rows that a decode occupies beside prompts, per query head or per KV head; null: decodes run by themselves. */
+  readonly mixedTile: MixedTile | null;
   readonly decodeAttention: DecodeAttentionCoefficients;
   readonly decodeAttentionFp8: DecodeAttentionCoefficients;
   readonly elementwise: ElementwiseCoefficients;
   readonly nvlink: AllReduceCoefficients;
   readonly pcie: AllReduceCoefficients;
 }
+
+export interface MixedTile {
+  readonly rows: number;
+  readonly perKvHead: boolean;
+}
+
+/**
+ * FlashAttention 2 over paged KV has tiles of 64 query rows and one head (vllm-project/flash-attention,
+ * csrc/flash_attn/src/flash_fwd_launch_template.h, run_mha_fwd_splitkv_dispatch: kBlockM = 64); FlashAttention 3 of 128
+ * rows, into which it packs the query heads of a KV head (hopper/tile_size.h, heuristics.h: should_pack_gqa). FlashInfer,
+ * vLLM's choice on B200, runs decodes and prompts apart.
+ */
+const MIXED_TILES: Readonly<Record<string, MixedTile | null>> = {
+  hopper: { rows: 128, perKvHead: true },
+  blackwell: null,
+};
+const FLASH_ATTENTION_2: MixedTile = { rows: 64, perKvHead: false };
 
 /** As `kernelTable.json` holds it. */
 interface FamilyRow {
@@ -111,6 +130,7 @@ export function kernelsOf(gpu: GpuFacts): Kernels {
     product: (format) => own((row) => row.products, format),
     experts: (format) => own((row) => row.experts, format),
     prefillAttention: first((row) => row.prefillAttention, 'prefill attention'),
+    mixedTile: MIXED_TILES[family] === undefined ? FLASH_ATTENTION_2 : MIXED_TILES[family],
     decodeAttention: first((row) => row.decodeAttention, 'decode attention'),
     decodeAttentionFp8: first((row) => row.decodeAttentionFp8, 'decode attention over fp8'),
     elementwise: first((row) => row.elementwise, 'elementwise'),

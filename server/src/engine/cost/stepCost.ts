@@ -50,6 +50,10 @@ export function stepCost(input: StepCostInput, hostCoefficients: HostCoefficient
   const tokenWorkS = (tokens: number, sampled: number): number =>
     layersS(tokens) + collectiveS(tokens) + headS(sampled);
 
+  const local = input.model.slidingWindow?.localLayers ?? 0;
+  const mixedS = ({ decodeSeqs, decodeContextTokens, decodeWindowTokens }: StepBatch): number =>
+    attention.mixedContextS(decodeSeqs) *
+    ((input.model.layers - local) * decodeContextTokens + local * decodeWindowTokens);
   const decodeBaseS = (seqs: number): number => (seqs === 0 ? 0 : attention.decodeBaseS(seqs));
 
   return {
@@ -67,7 +71,8 @@ export function stepCost(input: StepCostInput, hostCoefficients: HostCoefficient
         decodeSeqs === 0
           ? 0
           : attention.decodeGlobalS(decodeSeqs) * batch.decodeContextTokens +
-            attention.decodeWindowS(decodeSeqs) * batch.decodeWindowTokens;
+            attention.decodeWindowS(decodeSeqs) * batch.decodeWindowTokens +
+            (prefillTokens === 0 ? 0 : mixedS(batch));
       return baseS + contextsS + stages * host.betweenS(decodeSeqs + batch.prefillSeqs);
     },
     hostS: (seqs) => stages * host.betweenS(seqs),
