@@ -90,7 +90,7 @@ export class DecodeBatch {
     this.onHost[request] = hostLayers;
     // A block is needed when (key + counter − 1) ≡ 0: the token of that step opens it.
     this.gpuNeed.add(key - 1, gpuLayers);
-    this.hostNeed.add(key - 1, hostLayers);
+    if (hostLayers > 0) this.hostNeed.add(key - 1, hostLayers);
     this.streamTokens += hostLayers * kvTokens;
     this.append(request);
     if (this.slides === null) return;
@@ -253,7 +253,7 @@ export class DecodeBatch {
     }
     const hostLayers = this.onHost[request]!;
     this.gpuNeed.add(key - 1, -this.onGpu[request]!);
-    this.hostNeed.add(key - 1, -hostLayers);
+    if (hostLayers > 0) this.hostNeed.add(key - 1, -hostLayers);
     this.streamTokens -= hostLayers * (context - 1);
     if (this.isSliding[request] === 1) {
       this.isSliding[request] = 0;
