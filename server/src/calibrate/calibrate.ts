@@ -1,5 +1,6 @@
 /** A plan, measurements of it, and what follows: a calibration, or why there can be none. Pure and deterministic. */
-import { memoryModel } from '../engine/memory.ts';
+import { compareVersions, parseVersion } from '../catalog/versions.ts';
+import { loggedBlocks, memoryModel } from '../engine/memory.ts';
 import type { CostScale, EngineInput } from '../engine/types.ts';
 import { meanLength } from '../engine/workload/lengths.ts';
 import { assessInput } from '../forecast/assess.ts';
@@ -41,11 +42,9 @@ export function calibrate(
   const notes: string[] = [];
   const strange = log === null ? null : checkLog(plan, log, notes);
   if (strange !== null) return { ok: false, message: strange };
-  const pool = log === null ? null : poolOf(plan, log.value);
-  const base: EngineInput = {
-    ...engineInput(plan, { policy: 'vllm' }),
-    ...(pool === null ? {} : { numGpuBlocks: pool.numGpuBlocks }),
-  };
+  const planned = engineInput(plan, { policy: 'vllm' });
+  const pool = log === null ? null : poolOf(plan, planned, log.value);
+  const base: EngineInput = pool === null ? planned : { ...planned, numGpuBlocks: pool.numGpuBlocks };
   if (benchmarks.length > 0 && !assessInput(base).oneSequenceFits) {
     const held = memoryModel(base).kvTokens;
     const hint =
@@ -101,10 +100,15 @@ export function calibrate(
   return { ok: true, value: { calibration, notes } };
 }
 
-function poolOf(plan: Plan, log: StartupLog): NonNullable<Calibration['pool']> {
+/** From here on vLLM prints the size of a pool of several groups as sequences of max-model-len (PR #40691). */
+const SIZE_OF_FULL_LENGTH = [0, 20];
+
+function poolOf(plan: Plan, input: EngineInput, log: StartupLog): NonNullable<Calibration['pool']> {
   const { engine } = plan;
   const blockSize = engine.blockSize.value;
-  const numGpuBlocks = log.gpuBlocks ?? Math.max(1, Math.floor((log.kvTokens ?? blockSize) / blockSize));
+  const release = parseVersion(log.engineVersion ?? engine.version.value)?.numbers ?? SIZE_OF_FULL_LENGTH;
+  const ofFullLength = compareVersions(release, SIZE_OF_FULL_LENGTH) >= 0;
+  const numGpuBlocks = log.gpuBlocks ?? loggedBlocks(input, log.kvTokens ?? blockSize, ofFullLength);
   return {
     numGpuBlocks,
     blockSize,

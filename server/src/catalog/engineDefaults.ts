@@ -16,6 +16,8 @@ export interface EngineDefaultsRow {
   readonly asyncScheduling: boolean;
   /** A waiting request is admitted only if its whole sequence fits the free blocks (scheduler_reserve_full_isl). */
   readonly reserveFullSequence: boolean;
+  /** Layers with a sliding window keep no more than it (hybrid KV cache manager). */
+  readonly hybridKvCache: boolean;
   readonly chunkedPrefill: boolean;
   /** On GPUs that vLLM calls large (see `large`). */
   readonly maxNumSeqsLarge: number;
@@ -37,6 +39,7 @@ const V0: Omit<EngineDefaultsRow, 'since' | 'source'> = {
   prefixCaching: false,
   asyncScheduling: false,
   reserveFullSequence: false,
+  hybridKvCache: false,
   chunkedPrefill: false,
   maxNumSeqsLarge: 256,
   maxNumSeqsOther: 256,
@@ -55,6 +58,8 @@ const V1: Omit<EngineDefaultsRow, 'since' | 'source'> = {
   maxNumBatchedTokensOther: 2048,
   large: 'from-70GiB-but-a100',
 };
+
+const HYBRID: Omit<EngineDefaultsRow, 'since' | 'source'> = { ...V1, hybridKvCache: true };
 
 /** Oldest first. */
 export const ENGINE_DEFAULTS: readonly EngineDefaultsRow[] = [
@@ -81,20 +86,25 @@ export const ENGINE_DEFAULTS: readonly EngineDefaultsRow[] = [
     source: `${VLLM}/blob/v0.9.0/vllm/engine/arg_utils.py; A100 leaves the large class: ${VLLM}/pull/17885`,
   },
   {
-    ...V1,
+    ...HYBRID,
+    since: '0.10.0',
+    source: `${VLLM}/pull/17996: hybrid KV cache manager, on by default; merged in June 2025, at work in start-up logs of 0.10.1.1, which of 0.9.1 to 0.10.0 shipped it first was not found`,
+  },
+  {
+    ...HYBRID,
     since: '0.14.0',
     asyncScheduling: true,
     source: `${VLLM}/releases/tag/v0.14.0: async scheduling on by default (${VLLM}/pull/27614), not with pipeline parallelism`,
   },
   {
-    ...V1,
+    ...HYBRID,
     since: '0.20.0',
     asyncScheduling: true,
     reserveFullSequence: true,
     source: `${VLLM}/pull/37307 (scheduler_reserve_full_isl, default on): absent up to 0.17, on in nightly builds of 0.19.1 and after; which of 0.18 to 0.20 shipped it first was not found`,
   },
   {
-    ...V1,
+    ...HYBRID,
     since: '0.21.0',
     asyncScheduling: true,
     reserveFullSequence: true,
@@ -117,6 +127,7 @@ export interface EngineDefaults {
   readonly prefixCaching: boolean;
   readonly asyncScheduling: boolean;
   readonly reserveFullSequence: boolean;
+  readonly hybridKvCache: boolean;
   readonly chunkedPrefill: boolean;
   readonly source: string;
 }
@@ -193,6 +204,7 @@ function resolve(
     prefixCaching: limits.prefixCaching,
     asyncScheduling: kind === 'v1' && row.asyncScheduling,
     reserveFullSequence: kind === 'v1' && row.reserveFullSequence,
+    hybridKvCache: kind === 'v1' && row.hybridKvCache,
     chunkedPrefill: limits.chunkedPrefill,
     source: row.source,
   };

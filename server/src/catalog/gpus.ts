@@ -2,7 +2,7 @@
 
 import kernelTable from '../engine/cost/kernelTable.json';
 import type { CatalogGpu } from '../plan/types.ts';
-import data from './gpus.json';
+import { gpus } from './gpus.json';
 import { effectiveHostLinkGBs } from './hostLink.ts';
 import { compact, similarNames } from './names.ts';
 import { type Fault, fieldReader, isRecord, type Outcome } from './outcome.ts';
@@ -50,7 +50,7 @@ const MEASURED: ReadonlySet<string> = new Set(Object.values(kernelTable.families
  */
 const DRIVER_KEEPS_MIB = { NVIDIA: 480, AMD: 300 } as const;
 
-const ROWS = data.gpus as readonly GpuRow[];
+const ROWS = gpus as readonly GpuRow[];
 const GPUS: readonly CatalogGpu[] = ROWS.map(toGpu);
 const ROW_BY_ID = new Map(ROWS.map((row) => [row.gpu, row]));
 const NAMES = ROWS.flatMap((row, index) => {

@@ -40,7 +40,6 @@ interface MemoryLawRow {
   readonly experts?: Partial<MemoryLaw>;
   /** For v0 on a release whose own scheduler is v1. */
   readonly v0?: Partial<MemoryLaw>;
-  readonly source: string;
 }
 
 const FIRST: MemoryLaw = {
@@ -60,46 +59,56 @@ const TRITON: MemoryLaw = {
 };
 const GRAPHS: MemoryLaw = { ...TRITON, samplerBytesPerLogit: SAMPLER.flashInfer, graphsCounted: true };
 
-const VLLM = 'https://github.com/vllm-project/vllm';
-
 const OLDEST: MemoryLawRow = {
   since: '0.5.0',
   law: FIRST,
-  source: `${VLLM}/pull/2031: free after the context − free after profile_run; chunked profiling runs printed no sampler's peak (${VLLM}/issues/10517, /issues/13061)`,
+  // vllm-project/vllm/pull/2031: free after the context − free after profile_run; chunked profiling runs printed no sampler's peak (vllm-project/vllm/issues/10517, /issues/13061).
 };
 
-/** Oldest first. */
+/** Oldest first; comments give the sources. */
 const MEMORY_LAWS: readonly MemoryLawRow[] = [
   OLDEST,
-  { since: '0.6.3', law: { ...FIRST, contextCounted: true }, source: `${VLLM}/pull/9352: all memory outside torch` },
-  { since: '0.6.5', law: FIRST, source: `${VLLM}/pull/10511, /pull/11809, /pull/12126: increases during profiling` },
+  {
+    // vllm-project/vllm/pull/9352: all memory outside torch.
+    since: '0.6.3',
+    law: { ...FIRST, contextCounted: true },
+  },
+  {
+    // vllm-project/vllm/pull/10511, /pull/11809, /pull/12126: increases during profiling.
+    since: '0.6.5',
+    law: FIRST,
+  },
   {
     since: '0.8.0',
     law: { ...V1, contextCounted: true },
     v0: { contextCounted: false },
-    source: `vllm/v1/worker/gpu_worker.py at 0012cf69: allocated peak − (used − torch's), the context in it`,
+    // vllm/v1/worker/gpu_worker.py at 0012cf69: allocated peak − (used − torch's), the context in it.
   },
-  { since: '0.9.0', law: V1, source: `${VLLM}/pull/19312: v1 takes v0's memory_profiling` },
+  {
+    // vllm-project/vllm/pull/19312: v1 takes v0's memory_profiling.
+    since: '0.9.0',
+    law: V1,
+  },
   {
     since: '0.11.1',
     law: { ...V1, collectivesCounted: false },
-    source: `${VLLM}/pull/25359: NCCL is set up before the first snapshot`,
+    // vllm-project/vllm/pull/25359: NCCL is set up before the first snapshot.
   },
   {
     since: '0.17.0',
     law: TRITON,
-    source: `${VLLM}/pull/33538: Triton kernel for top-k and top-p; which of 0.16 and 0.17 shipped it first was not found`,
+    // vllm-project/vllm/pull/33538: Triton kernel for top-k and top-p; which of 0.16 and 0.17 shipped it first was not found.
   },
   {
     since: '0.21.0',
     law: GRAPHS,
-    source: `${VLLM}/pull/40376: FlashInfer's sampler by default; start-up logs: CUDA graphs are counted by default since v0.21.0`,
+    // vllm-project/vllm/pull/40376: FlashInfer's sampler by default; start-up logs: CUDA graphs are counted by default since v0.21.0.
   },
   {
     since: '0.25.1',
     law: { ...GRAPHS, samplerBytesPerLogit: SAMPLER.gumbel, graphsCounted: false },
     experts: GRAPHS,
-    source: `${VLLM}/issues/49224: dense models run in model runner V2, whose profile_cudagraph_memory returns 0`,
+    // vllm-project/vllm/issues/49224: dense models run in model runner V2, whose profile_cudagraph_memory returns 0.
   },
 ];
 
@@ -107,7 +116,6 @@ const MEMORY_LAWS: readonly MemoryLawRow[] = [
 export interface MemoryLawOfVersion {
   readonly law: MemoryLaw;
   readonly since: string;
-  readonly source: string;
 }
 
 /**
@@ -122,5 +130,5 @@ export function memoryLaw(version: string, scheduler: SchedulerKind, experts: bo
     ...(experts ? row.experts : {}),
     ...(scheduler === 'v0' ? row.v0 : {}),
   };
-  return { law, since: row.since, source: row.source };
+  return { law, since: row.since };
 }

@@ -2,7 +2,7 @@
 import type { ModelShape, WeightDtype } from '../engine/types.ts';
 import type { CatalogModel } from '../plan/types.ts';
 import { inlineModel, shapeFromFields } from './modelShape.ts';
-import data from './models.json';
+import { models } from './models.json';
 import { compact, similarNames } from './names.ts';
 import { isRecord, type Outcome } from './outcome.ts';
 
@@ -36,7 +36,7 @@ export interface ModelRow {
   readonly attentionNote?: string;
 }
 
-const ROWS = data.models as readonly ModelRow[];
+const ROWS = models as readonly ModelRow[];
 const MODELS: readonly CatalogModel[] = ROWS.map((row) => ({
   id: row.model,
   shape: rowShape(row),

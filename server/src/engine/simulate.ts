@@ -1,4 +1,5 @@
 /** One run of one policy: requests go in, what happened to each comes out. Pure and deterministic. */
+import { layerKvCanAct, prefixCachingApplies } from './applies.ts';
 import { calibratedCost } from './cost/calibrated.ts';
 import { linearCost } from './cost/linear.ts';
 import { Pipeline } from './cost/stages.ts';
@@ -7,6 +8,7 @@ import type { CostModel } from './cost/types.ts';
 import { FrontEnd } from './frontEnd.ts';
 import { ChunkStore } from './kv/chunkStore.ts';
 import { HostTier } from './kv/hostTier.ts';
+import { hybridGroups } from './kv/hybrid.ts';
 import { linkLaw } from './kv/link.ts';
 import { PrefixCache } from './kv/prefixCache.ts';
 import { prefillEstimate } from './kv/retention.ts';
@@ -92,24 +94,6 @@ export function costModel(input: EngineInput): CostModel {
   return input.costScale === undefined ? law : calibratedCost(law, input.costScale);
 }
 
-/** Whether LayerKV can do anything: without a link or a host pool the whole policy is the baseline. */
-export function layerKvCanAct(input: Pick<EngineInput, 'hostLinkBytesPerS' | 'layerkv'>): boolean {
-  return input.hostLinkBytesPerS > 0 && input.layerkv.hostPoolBytes > 0;
-}
-
-/**
- * Whether prefix caching has an effect: v1 without LayerKV and without a pipeline (whose batches would find each other's
- * blocks half-way; not worked out [D]). v0 is simulated without it, as it was off by default there.
- * Nothing is published on LayerKV with shared blocks, and one would need a rule for a prefix that some of its users
- * have on the host, so LayerKV runs without it [D].
- */
-export function prefixCachingApplies(
-  input: Pick<EngineInput, 'hostLinkBytesPerS' | 'layerkv' | 'prefixCaching' | 'scheduler' | 'policy' | 'parallelism'>,
-): boolean {
-  const layerKv = input.policy !== 'vllm' && layerKvCanAct(input);
-  return input.prefixCaching === true && input.scheduler === 'v1' && input.parallelism.pipeline === 1 && !layerKv;
-}
-
 /** Whether a host tier stands behind the prefix cache. */
 export function hostTierApplies(input: EngineInput): boolean {
   return prefixCachingApplies(input) && input.hostLinkBytesPerS > 0 && hostTierPieces(input) > 0;
@@ -135,13 +119,14 @@ function createEngine(
   const pipeline = cost.stages === null ? null : new Pipeline(cost.stages);
   if (input.scheduler === 'v1') {
     // v1 sets one block aside as the null block (vllm/v1/core/block_pool.py).
-    const config = { poolBlocks: gpuBlocks - 1, watermarkBlocks: 0, lanes: pipeline?.depth ?? 1 };
+    const hybrid = hybridGroups(input);
+    const config = { poolBlocks: gpuBlocks - 1, watermarkBlocks: 0, lanes: pipeline?.depth ?? 1, hybrid };
     const replica = createReplica(input, { ...config, cost, pipeline }, records, workload, index, 1);
     return new SingleEngine(replica, new ChunkedScheduler(replica));
   }
   const depth = pipeline?.depth ?? 1;
   const poolBlocks = Math.floor(gpuBlocks / depth);
-  const config = { poolBlocks, watermarkBlocks: Math.floor(WATERMARK * poolBlocks), lanes: 1 };
+  const config = { poolBlocks, watermarkBlocks: Math.floor(WATERMARK * poolBlocks), lanes: 1, hybrid: null };
   const engines = Array.from({ length: depth }, (_, part) => {
     const replica = createReplica(input, { ...config, cost, pipeline }, records, workload, index * depth + part, depth);
     return { replica, scheduler: new PrefillFirstScheduler(replica) };
@@ -158,7 +143,9 @@ function createReplica(
   index: number,
   parts: number,
 ): Replica {
-  const config = { ...state, limits: input.limits, layers: input.model.layers };
+  const { hybrid } = state;
+  const layers = hybrid === null ? input.model.layers : hybrid.globalGroups + hybrid.localGroups;
+  const config = { ...state, limits: input.limits, layers };
   const acts = input.policy !== 'vllm' && layerKvCanAct(input);
   return new Replica(
     config,

@@ -263,6 +263,8 @@ export interface EngineInput {
   readonly harness?: 'http' | 'inProcess';
   /** v1 finds KV of equal prompt beginnings again (vLLM: enable_prefix_caching). Absent: false. */
   readonly prefixCaching?: boolean;
+  /** v1 keeps no more than their window of layers with one (vLLM: hybrid KV cache manager). Absent: false. */
+  readonly hybridKvCache?: boolean;
   /** Absent: no host memory behind the prefix cache. */
   readonly kvOffload?: KvOffload;
   readonly layerkv: LayerKvOptions;

@@ -1,10 +1,12 @@
 /** What can be said of a plan without simulating it: memory, room for sequences, layers kept. Takes microseconds. */
+
+import { layerKvCanAct } from '../engine/applies.ts';
 import { addPrefill, emptyBatch } from '../engine/cost/types.ts';
 import { linkLaw } from '../engine/kv/link.ts';
 import { minimumRetainedLayers, prefillEstimate } from '../engine/kv/retention.ts';
 import { type MemoryModel, memoryModel } from '../engine/memory.ts';
 import { meanOf } from '../engine/metrics.ts';
-import { costModel, layerKvCanAct } from '../engine/simulate.ts';
+import { costModel } from '../engine/simulate.ts';
 import type { EngineInput } from '../engine/types.ts';
 import { meanLength } from '../engine/workload/lengths.ts';
 import type { Plan } from '../plan/types.ts';
@@ -83,8 +85,9 @@ export function assessInput(input: EngineInput): Assessment {
   };
 }
 
-/** v0's virtual engines share out the pool of a pipeline, and a sequence lives in one of them. */
+/** With groups of layers tokens are counted in sequences of max-model-len. v0's virtual engines share out the pool of a pipeline, and a sequence lives in one of them. */
 function largestSequenceTokens(input: EngineInput, memory: MemoryModel): number {
+  if (memory.hybrid !== null) return memory.kvTokens;
   const engines = input.scheduler === 'v0' ? input.parallelism.pipeline : 1;
   return Math.floor(memory.gpuBlocks / engines) * input.limits.blockSizeTokens;
 }

@@ -1,8 +1,10 @@
 /** Plan → prediction(s). Synchronous and pure; runs in a worker. */
+import { layerKvCanAct, prefixCachingApplies } from '../engine/applies.ts';
+import { hybridGroups } from '../engine/kv/hybrid.ts';
 import { latencies, meanOf, percentiles, shareInterval, tInterval, violations } from '../engine/metrics.ts';
 import { backlogOf, isSaturated } from '../engine/saturation.ts';
 import type { Timeline } from '../engine/schedule/timeline.ts';
-import { hostTierApplies, layerKvCanAct, prefixCachingApplies, type Run, simulate } from '../engine/simulate.ts';
+import { hostTierApplies, type Run, simulate } from '../engine/simulate.ts';
 import type { EngineInput, Policy } from '../engine/types.ts';
 import type { Plan } from '../plan/types.ts';
 import { type Assessment, assessInput } from './assess.ts';
@@ -214,6 +216,8 @@ function gapPercentiles(run: Run): Distribution | null {
 function series(timeline: Timeline, input: EngineInput, assessment: Assessment): Series {
   const { stepS, columns } = timeline.averages();
   const { gpuBlocks, hostPoolTokens } = assessment.memory;
+  const hybrid = hybridGroups(input);
+  const groups = hybrid === null ? 1 : hybrid.globalGroups + hybrid.localGroups;
   const engines = input.replicas * input.parallelism.data;
   const hostBlocks = ((hostPoolTokens ?? 0) * input.replicas) / input.limits.blockSizeTokens;
   return {
@@ -221,7 +225,7 @@ function series(timeline: Timeline, input: EngineInput, assessment: Assessment):
     queue: columns.queue,
     decoding: columns.decoding,
     parked: columns.parked,
-    gpuKvShare: columns.gpuKvBlocks.map((blocks) => blocks / (gpuBlocks * engines)),
+    gpuKvShare: columns.gpuKvBlocks.map((blocks) => (blocks * groups) / (gpuBlocks * engines)),
     hostKvShare: columns.hostKvBlocks.map((blocks) => (hostBlocks > 0 ? blocks / hostBlocks : 0)),
     linkBusy: columns.linkBusy,
   };

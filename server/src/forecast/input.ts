@@ -47,6 +47,7 @@ export function engineInput(plan: Plan, overrides: InputOverrides = {}): EngineI
     numGpuBlocks: engine.numGpuBlocks.value,
     enforceEager: engine.enforceEager.value,
     prefixCaching: engine.prefixCaching.value,
+    hybridKvCache: engine.hybridKvCache.value,
     ...kvOffload(engine),
     asyncScheduling: engine.asyncScheduling.value,
     layerkv: {

@@ -91,6 +91,8 @@ export interface Plan {
     readonly asyncScheduling: Located<boolean>;
     /** vLLM's full-sequence gate of admission; follows from the version alone. */
     readonly reserveFullSequence: Located<boolean>;
+    /** vLLM's hybrid KV cache manager; follows from the version alone. */
+    readonly hybridKvCache: Located<boolean>;
     /** What start-up counts against the share of memory; follows from the version, the scheduler and the model. */
     readonly memoryLaw: Located<MemoryLaw>;
     readonly prefixCaching: Located<boolean>;

@@ -32,6 +32,7 @@ describe('defaults of vLLM by version', () => {
         prefixCaching: false,
         asyncScheduling: false,
         reserveFullSequence: false,
+        hybridKvCache: false,
         chunkedPrefill: false,
         source: '',
       },

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { hybridGroups } from '../../src/engine/kv/hybrid.ts';
 import { Lane } from '../../src/engine/schedule/lane.ts';
 import { Parking } from '../../src/engine/schedule/parking.ts';
 import { SloGate } from '../../src/engine/schedule/sloGate.ts';
+import { WindowBlocks } from '../../src/engine/schedule/windowBlocks.ts';
 import { simulate } from '../../src/engine/simulate.ts';
 import { checkAgainstReference } from './checkAgainstReference.ts';
 import { count } from './countCalls.ts';
@@ -31,6 +33,9 @@ describe('engine against the naive reference', () => {
       awaited: 0,
       gated: 0,
       windowed: 0,
+      grouped: 0,
+      slid: 0,
+      preemptedInGroups: 0,
       virtualEngines: 0,
       batchQueues: 0,
       preemptedUnderWay: 0,
@@ -40,6 +45,7 @@ describe('engine against the naive reference', () => {
       count(Parking.prototype, 'sendAway', () => met.sentAway++),
       count(Parking.prototype, 'untie', (found) => (met.untied += found === true ? 1 : 0)),
       count(Parking.prototype, 'awaitLeaving', (found) => (met.awaited += found === true ? 1 : 0)),
+      count(WindowBlocks.prototype, 'slide', (given) => (met.slid += typeof given === 'number' && given > 0 ? 1 : 0)),
       count(SloGate.prototype, 'claim', (open) => (met.gated += open === false ? 1 : 0)),
     ];
     try {
@@ -53,6 +59,9 @@ describe('engine against the naive reference', () => {
         met.virtualEngines += pipelined && input.scheduler === 'v0' ? 1 : 0;
         met.batchQueues += pipelined && input.scheduler === 'v1' ? 1 : 0;
         met.windowed += input.model.slidingWindow === undefined ? 0 : 1;
+        const grouped = hybridGroups(input) !== null;
+        met.grouped += grouped ? 1 : 0;
+        met.preemptedInGroups += grouped ? records.preemptions : 0;
       }
     } finally {
       for (const restore of undo) restore();

@@ -1,6 +1,7 @@
 /** Engine inputs for tests: one plain default and a generator of small, hostile ones. */
 import fc from 'fast-check';
 import { memoryLaw } from '../../src/catalog/memoryLaws.ts';
+import { fullLengthBlocks, hybridGroups } from '../../src/engine/kv/hybrid.ts';
 import type { EngineInput, GpuFacts, ModelShape } from '../../src/engine/types.ts';
 
 export const LLAMA_2_7B: ModelShape = {
@@ -114,6 +115,8 @@ export const hostileInput: fc.Arbitrary<EngineInput> = fc
   .record({
     layers: fc.integer({ min: 1, max: 7 }),
     window: fc.option(fc.integer({ min: 1, max: 50 })),
+    hybrid: fc.boolean(),
+    localShare: fc.double({ min: 0, max: 1, noNaN: true }),
     scheduler: fc.constantFrom('v0' as const, 'v1' as const),
     policy: fc.constantFrom('vllm' as const, 'layerkv' as const, 'layerkv-no-slo' as const, 'layerkv-no-slo' as const),
     blockSizeTokens: fc.constantFrom(1, 3, 4, 16),
@@ -172,12 +175,12 @@ export const hostileInput: fc.Arbitrary<EngineInput> = fc
             slidingWindow: {
               tokens: draw.window,
               kind: 'sliding' as const,
-              localLayers: Math.floor(draw.layers / 2),
-              globalLayers: draw.layers - Math.floor(draw.layers / 2),
+              localLayers: Math.floor(draw.layers * draw.localShare),
+              globalLayers: draw.layers - Math.floor(draw.layers * draw.localShare),
             },
           }),
     };
-    return figureOneInput(1, {
+    const input = figureOneInput(1, {
       model,
       gpu: { ...L20, memoryBandwidthBytesPerS: 5e7, bf16FlopsPerS: 5e9 },
       hostLinkBytesPerS: draw.linkBytesPerS,
@@ -191,10 +194,7 @@ export const hostileInput: fc.Arbitrary<EngineInput> = fc
         maxNumBatchedTokens: draw.budget,
         reserveFullSequence: draw.reserveFullSequence,
       },
-      // v0's virtual engines share the blocks out; each must hold the longest sequence.
-      numGpuBlocks:
-        (Math.ceil((draw.maxModelLenTokens / draw.blockSizeTokens) * draw.poolFactor) + 1) *
-        (draw.scheduler === 'v0' ? Math.min(draw.pipeline, draw.layers) : 1),
+      hybridKvCache: draw.hybrid,
       layerkv: {
         ...figureOneInput(1).layerkv,
         hostPoolBytes: draw.hostBytes,
@@ -216,4 +216,17 @@ export const hostileInput: fc.Arbitrary<EngineInput> = fc
         seed: draw.seed,
       },
     });
+    return { ...input, numGpuBlocks: poolBlocks(input, draw.poolFactor) };
   });
+
+/** `factor` times what the longest sequence takes, in the blocks that a start-up log would count. */
+export function poolBlocks(input: EngineInput, factor: number): number {
+  const { limits, scheduler, parallelism, model } = input;
+  const hybrid = hybridGroups(input);
+  if (hybrid !== null) return Math.ceil(fullLengthBlocks(hybrid, limits) * factor) + 1;
+  const blocks = Math.ceil((limits.maxModelLenTokens / limits.blockSizeTokens) * factor) + 1;
+  const logged = hybridGroups({ ...input, policy: 'vllm' });
+  if (logged !== null) return Math.ceil((blocks * model.layers) / logged.layersPerGroup);
+  // v0's virtual engines share the blocks out; each must hold the longest sequence.
+  return blocks * (scheduler === 'v0' ? parallelism.pipeline : 1);
+}

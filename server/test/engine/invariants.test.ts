@@ -36,6 +36,18 @@ function kvTokens(request: number, lane: Lane): number {
   return lane.decode.kvTokens(request) + (lane.busy ? 1 : 0);
 }
 
+/** Blocks that a request's windowed groups have given back, once `computed` tokens were behind the one to come. */
+function givenBack({ config }: Replica, computed: number): number {
+  if (config.hybrid === null) return 0;
+  const firstSeen = computed + 1 - config.hybrid.windowTokens;
+  let blocks = 0;
+  for (let tokens = 1; tokens <= computed; tokens++) {
+    const isBlocksLast = tokens % config.limits.blockSizeTokens === 0;
+    if (isBlocksLast && tokens <= firstSeen) blocks += 1;
+  }
+  return blocks * config.hybrid.localGroups;
+}
+
 /** Layer-blocks that the replica's requests hold on the GPU, counted from the requests. */
 function held(replica: Replica, { partial = -1, doneTokens = 0, totalTokens = 0 }: Partial): number {
   const { layerkv, config } = replica;
@@ -44,7 +56,10 @@ function held(replica: Replica, { partial = -1, doneTokens = 0, totalTokens = 0 
   for (const lane of replica.lanes) {
     const running = [...lane.decode.order.subarray(0, lane.decode.orderLength)].filter((request) => request >= 0);
     assert.equal(running.length, lane.decode.count, 'decoding requests of a lane');
-    for (const request of running) blocks += layersOf(request) * replica.blocksOf(kvTokens(request, lane));
+    for (const request of running) {
+      const tokens = kvTokens(request, lane);
+      blocks += layersOf(request) * replica.blocksOf(tokens) - givenBack(replica, tokens - 1);
+    }
   }
   assert.equal(
     replica.running,
@@ -68,7 +83,9 @@ function held(replica: Replica, { partial = -1, doneTokens = 0, totalTokens = 0 
     }
   }
   if (partial < 0) return blocks;
-  if (layerkv === null) return blocks + config.layers * replica.blocksOf(doneTokens);
+  if (layerkv === null) {
+    return blocks + config.layers * replica.blocksOf(doneTokens) - givenBack(replica, doneTokens);
+  }
   return blocks + layerkv.holdings.retained[partial]! * replica.blocksOf(totalTokens);
 }
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { prefixCachingApplies } from '../../src/engine/applies.ts';
 import { BlockQueue } from '../../src/engine/kv/blockQueue.ts';
 import { HostLoads } from '../../src/engine/schedule/hostLoads.ts';
-import { hostTierApplies, prefixCachingApplies, simulate } from '../../src/engine/simulate.ts';
+import { hostTierApplies, simulate } from '../../src/engine/simulate.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
 import { checkAgainstReference } from './checkAgainstReference.ts';
 import { count } from './countCalls.ts';

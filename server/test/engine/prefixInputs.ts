@@ -1,7 +1,7 @@
 /** Hostile engine inputs whose prompts have beginnings in common. */
 import fc from 'fast-check';
 import type { EngineInput, TraceColumns } from '../../src/engine/types.ts';
-import { hostileInput } from './inputs.ts';
+import { hostileInput, poolBlocks } from './inputs.ts';
 
 /** A request of a trace: it continues the ids of an earlier one, or begins a conversation of its own. */
 const turn = fc.record({
@@ -53,16 +53,19 @@ export const prefixInput: fc.Arbitrary<EngineInput> = fc
     }),
     hostBytes: fc.constantFrom(null, 0, 1e4, 3e4, 1e5, 1e9),
     trace: fc.option(conversations, { freq: 2 }),
+    poolFactor: fc.double({ min: 1.05, max: 6, noNaN: true }),
   })
-  .map(({ input, prefixCaching, plain, sharedPrefix, hostBytes, trace }): EngineInput => {
+  .map(({ input, prefixCaching, plain, sharedPrefix, hostBytes, trace, poolFactor }): EngineInput => {
     const source = trace === null ? input.workload.source : ({ kind: 'trace', trace } as const);
-    return {
+    const combined: EngineInput = {
       ...input,
       ...(plain ? { scheduler: 'v1', policy: 'vllm' } : {}),
       prefixCaching,
       ...(hostBytes === null ? {} : { kvOffload: { connector: 'offloading', hostPoolBytes: hostBytes } }),
       workload: { ...input.workload, source, sharedPrefix },
     };
+    // Which blocks a log counts depends on what has been put together.
+    return { ...combined, numGpuBlocks: poolBlocks(combined, poolFactor) };
   });
 
 /** The same with LMCache: plans in which it has room and a link, chunks mostly longer than a block and not a multiple of it. */

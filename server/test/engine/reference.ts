@@ -120,6 +120,9 @@ export class ReferenceEngine extends ReferenceState {
     const { maxNumBatchedTokens, maxNumSeqs } = this.input.limits;
     let preempted = false;
     const partialAtStart = this.partial;
+    // What lies behind windows comes free before anybody takes a block.
+    for (const r of this.ready()) r.looked = r.kv;
+    if (partialAtStart !== null) partialAtStart.looked = partialAtStart.kv;
     const tokensUnderWay = this.flights.flatMap(({ prefills }) =>
       prefills.filter(({ r, dropped }) => r.dropped === dropped).map(({ tokens }) => tokens),
     );
@@ -167,7 +170,7 @@ export class ReferenceEngine extends ReferenceState {
       const head = this.waiting[0]!;
       if (head.flights > 0) break;
       const total = head.input + head.produced;
-      if (this.blocks(total) > this.pool) {
+      if (this.sequenceBlocks(total) > this.poolBlocks()) {
         this.waiting.shift();
         this.refused += 1;
         this.takeArrivals();
@@ -177,8 +180,9 @@ export class ReferenceEngine extends ReferenceState {
       if (this.acts) {
         if (!this.admitLayerKv(head, total, round, true)) break;
       } else {
-        const room = this.input.limits.reserveFullSequence === true ? total : tokens;
-        if (this.blocks(room) * this.layers > this.free() - this.growth()) break;
+        const whole = this.input.limits.reserveFullSequence === true;
+        const room = whole ? this.sequenceBlocks(total) : this.blocks(tokens) * this.layers;
+        if (room > this.free() - this.growth()) break;
         head.onGpu = new Array(this.layers).fill(true);
         head.reserved = tokens;
       }

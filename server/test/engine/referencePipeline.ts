@@ -2,8 +2,10 @@
  * Pipelines, plainly: batches pass the stages one behind the other, and every event is looked for afresh among all that
  * could come next. The schedulers are those of `reference.ts`.
  */
+
+import { prefixCachingApplies } from '../../src/engine/applies.ts';
 import type { StepBatch } from '../../src/engine/cost/types.ts';
-import { costModel, prefixCachingApplies } from '../../src/engine/simulate.ts';
+import { costModel } from '../../src/engine/simulate.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
 import { drawWorkload } from '../../src/engine/workload/workload.ts';
 import { ReferenceEngine } from './reference.ts';

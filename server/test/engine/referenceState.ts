@@ -1,10 +1,12 @@
 /** What the naive reference knows at any time, its memory, and LayerKV's rules, written for reading rather than speed. */
 
+import { layerKvCanAct } from '../../src/engine/applies.ts';
 import { type CostModel, emptyBatch, type StepBatch } from '../../src/engine/cost/types.ts';
+import { type HybridGroups, hybridGroups } from '../../src/engine/kv/hybrid.ts';
 import { type LinkLaw, linkLaw } from '../../src/engine/kv/link.ts';
 import { minimumRetainedLayers, prefillEstimate, staysOnGpu } from '../../src/engine/kv/retention.ts';
 import { memoryModel } from '../../src/engine/memory.ts';
-import { costModel, layerKvCanAct } from '../../src/engine/simulate.ts';
+import { costModel } from '../../src/engine/simulate.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
 import { createRandom, type Random } from '../../src/engine/workload/random.ts';
 import { drawWorkload } from '../../src/engine/workload/workload.ts';
@@ -25,6 +27,8 @@ export interface ReferenceRequest {
   kv: number;
   /** Tokens the GPU blocks are reserved for. */
   reserved: number;
+  /** Tokens computed when it was last looked at: with groups of layers, what its windows have moved past is given back. */
+  looked: number;
   /** Per layer: on the GPU (true) or on the host. */
   onGpu: boolean[];
   hostReserved: number;
@@ -83,6 +87,8 @@ export class ReferenceState {
   protected readonly cost: CostModel;
   protected readonly layers: number;
   protected readonly pool: number;
+  /** Groups of layers instead of layers, where vLLM's hybrid KV cache manager runs. */
+  protected readonly hybrid: HybridGroups | null;
   protected readonly watermark: number;
   protected readonly acts: boolean;
   protected readonly requests: ReferenceRequest[];
@@ -116,7 +122,8 @@ export class ReferenceState {
     this.input = input;
     this.parts = parts;
     this.cost = costModel(input);
-    this.layers = input.model.layers;
+    this.hybrid = hybridGroups(input);
+    this.layers = this.hybrid === null ? input.model.layers : this.hybrid.globalGroups + this.hybrid.localGroups;
     const gpuBlocks = Math.floor(memoryModel(input).gpuBlocks / parts);
     this.pool = input.scheduler === 'v0' ? gpuBlocks : gpuBlocks - 1;
     this.watermark = input.scheduler === 'v0' ? Math.floor(0.01 * gpuBlocks) : 0;
@@ -133,6 +140,7 @@ export class ReferenceState {
       finishS: Number.NaN,
       kv: 0,
       reserved: 0,
+      looked: 0,
       onGpu: [],
       hostReserved: 0,
       predicted: 0,
@@ -154,13 +162,37 @@ export class ReferenceState {
     return Math.ceil(tokens / this.input.limits.blockSizeTokens);
   }
 
+  /** Blocks of the pool: of single layers, or of groups. */
+  protected poolBlocks(): number {
+    return this.hybrid === null ? this.pool * this.layers : this.pool;
+  }
+
+  /** Blocks that a request's windowed groups have given back: whole blocks before the first token the next one sees. */
+  private slid({ looked }: ReferenceRequest): number {
+    if (this.hybrid === null) return 0;
+    const firstSeen = looked - this.hybrid.windowTokens + 1;
+    let blocks = 0;
+    while ((blocks + 1) * this.input.limits.blockSizeTokens <= firstSeen) blocks += 1;
+    return blocks * this.hybrid.localGroups;
+  }
+
+  /** Blocks that admission reckons with for a whole sequence: a windowed group never holds more than window and chunk. */
+  protected sequenceBlocks(tokens: number): number {
+    if (this.hybrid === null) return this.blocks(tokens) * this.layers;
+    const { maxModelLenTokens, maxNumBatchedTokens } = this.input.limits;
+    const held = Math.min(this.hybrid.windowTokens - 1 + maxNumBatchedTokens, maxModelLenTokens);
+    const windowed = Math.min(this.blocks(tokens), this.blocks(held) + 1);
+    return this.hybrid.globalGroups * this.blocks(tokens) + this.hybrid.localGroups * windowed;
+  }
+
   protected free(): number {
     let used = 0;
     for (const r of this.requests) {
       used += r.slots * this.blocks(r.reserved);
       for (const gpu of r.onGpu) if (gpu) used += this.blocks(r.reserved);
+      used -= this.slid(r);
     }
-    return this.pool * this.layers - used;
+    return this.poolBlocks() - used;
   }
 
   protected hostFree(): number {
@@ -210,6 +242,7 @@ export class ReferenceState {
     r.hostReserved = 0;
     r.kv = 0;
     r.reserved = 0;
+    r.looked = 0;
     r.dropped += 1;
     this.prefilling = this.prefilling.filter((other) => other !== r);
     this.preemptions += 1;
@@ -223,6 +256,7 @@ export class ReferenceState {
     r.slots = 0;
     r.hostReserved = 0;
     r.reserved = 0;
+    r.looked = 0;
     this.running = this.running.filter((other) => other !== r);
     this.finishedLengths.push(r.output);
   }

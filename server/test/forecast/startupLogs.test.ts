@@ -20,7 +20,7 @@ function inputOf(log: StartupLog): MemoryInput {
   assert.ok(gpu && model, log.name);
   const defaults = engineDefaults(log.version, gpu, log.maxModelLen, log.scheduler);
   assert.ok(defaults.ok, log.name);
-  const { scheduler, maxNumSeqs, maxNumBatchedTokens, blockSizeTokens } = defaults.value;
+  const { scheduler, maxNumSeqs, maxNumBatchedTokens, blockSizeTokens, hybridKvCache } = defaults.value;
   const { law } = memoryLaw(log.version, scheduler, model.moe !== undefined);
   const programMemoryBytes = log.totalGiB === undefined ? gpu.facts.programMemoryBytes : log.totalGiB * GIB;
   return figureOneInput(1, {
@@ -39,6 +39,7 @@ function inputOf(log: StartupLog): MemoryInput {
     },
     gpuMemoryUtilization: log.utilization,
     enforceEager: log.enforceEager ?? false,
+    hybridKvCache,
     memoryLaw: log.flashInfer === true ? { ...law, samplerBytesPerLogit: FLASH_INFER_BYTES_PER_LOGIT } : law,
   });
 }

@@ -159,7 +159,6 @@ describe('rules', () => {
     await check(planText({ 'requests:': 'sharedPrefix: {tokens: 0, share: 0}' }));
     await check(planText({ 'tensor:': 'pipeline: 2' }));
     await check(planText({ 'tensor:': 'pipeline: 1' }));
-    await check(planText({ 'id:': 'id: «openai/gpt-oss-20b»{not-simulated}', 'gpu:': 'gpu: H100 80GB SXM5' }));
     const v1 = { 'version:': 'version: "0.10.0"' };
     const off = { ...v1, 'hostPool:': 'hostPool: 100GiB\n      enabled: false' };
     // LayerKV runs without a prefix cache; vLLM's v1 has it, and its host tier needs prompts that begin alike.
@@ -177,6 +176,15 @@ describe('rules', () => {
       planText({ ...tier, 'maxNumSeqs:': `prefixCaching: false\n    «kvOffload»{not-simulated}: ${lmcache}` }),
     );
     await check(planText({ ...off, 'tensor:': 'pipeline: 2', 'maxNumSeqs:': '«prefixCaching»{not-simulated}: true' }));
+    // Layers with a sliding window: in full beside LayerKV, in a pipeline and with a prefix cache that finds something.
+    const windowed = { 'id:': 'id: «openai/gpt-oss-20b»{not-simulated}', 'gpu:': 'gpu: H100 80GB SXM5' };
+    const grouped = { 'id:': 'id: openai/gpt-oss-20b', 'gpu:': 'gpu: H100 80GB SXM5' };
+    await check(planText(grouped));
+    await check(planText({ ...windowed, ...v1 }));
+    await check(planText({ ...windowed, ...off }));
+    await check(planText({ ...grouped, ...off, 'maxNumSeqs:': 'prefixCaching: false' }));
+    await check(planText({ ...windowed, ...off, 'tensor:': 'pipeline: 2' }));
+    await check(planText({ ...windowed, ...off, 'requests:': 'sharedPrefix: {tokens: 100, share: 0.5}' }));
     // These are simulated.
     await check(planText({ 'hostPool:': 'residency: stream' }));
     await check(planText({ 'hostPool:': 'countReloadWait: true' }));

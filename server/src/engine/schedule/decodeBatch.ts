@@ -5,6 +5,8 @@
  * A request that joins with `kv` cached tokens when the counter stands at D attends to kv + 1 tokens in the next step;
  * its key kv + 1 − D stays constant: at any later counter it attends to key + D.
  */
+import type { HybridGroups } from '../kv/hybrid.ts';
+import { PeriodicNeed } from './periodicNeed.ts';
 import { StepHeap } from './stepHeap.ts';
 
 export class DecodeBatch {
@@ -16,10 +18,6 @@ export class DecodeBatch {
   contextTokens = 0;
   /** The same with each context capped at the window; stays 0 for models without one. */
   windowTokens = 0;
-  /** Layer-blocks that the batch takes for each block of tokens: Σ of the layers each request keeps on the GPU. */
-  growthLayers = 0;
-  /** Σ of the layers each request has on the host: they pass through in every step (`residency: stream`). */
-  streamLayers = 0;
   /** Σ over requests of layers on the host × cached tokens: what the next step fetches. */
   streamTokens = 0;
 
@@ -41,15 +39,20 @@ export class DecodeBatch {
   /** Layers of each request on the GPU, and on the host. */
   private readonly onGpu: Int32Array;
   private readonly onHost: Int32Array;
-  /** Layer-blocks needed on the GPU, and on the host, when the counter is ≡ −index (mod block size). */
-  private readonly gpuNeed: Int32Array;
-  private readonly hostNeed: Int32Array;
-  private readonly blockSize: number;
+  /** Layer-blocks needed on the GPU, and on the host. */
+  private readonly gpuNeed: PeriodicNeed;
+  private readonly hostNeed: PeriodicNeed;
   private readonly window: number;
   private readonly windowed: boolean;
+  /** Where windowed layers give back what lies behind their window: from when on each request does, in every period. */
+  private readonly hybrid: HybridGroups | null;
+  private readonly slides: StepHeap | null;
+  private readonly isSliding: Uint8Array;
 
-  constructor(requests: number, blockSizeTokens: number, windowTokens: number) {
-    this.blockSize = blockSizeTokens;
+  constructor(requests: number, blockSizeTokens: number, windowTokens: number, hybrid: HybridGroups | null = null) {
+    this.hybrid = hybrid;
+    this.slides = hybrid === null ? null : new StepHeap();
+    this.isSliding = new Uint8Array(hybrid === null ? 0 : requests);
     this.window = windowTokens;
     this.windowed = Number.isFinite(windowTokens);
     this.key = new Float64Array(requests);
@@ -59,8 +62,8 @@ export class DecodeBatch {
     this.isGrowing = new Uint8Array(requests);
     this.onGpu = new Int32Array(requests);
     this.onHost = new Int32Array(requests);
-    this.gpuNeed = new Int32Array(blockSizeTokens);
-    this.hostNeed = new Int32Array(blockSizeTokens);
+    this.gpuNeed = new PeriodicNeed(blockSizeTokens, hybrid !== null);
+    this.hostNeed = new PeriodicNeed(blockSizeTokens, false);
   }
 
   /**
@@ -83,15 +86,16 @@ export class DecodeBatch {
         this.fills.push(this.window - key, request);
       }
     }
-    const residue = this.residueOf(key);
     this.onGpu[request] = gpuLayers;
     this.onHost[request] = hostLayers;
-    this.gpuNeed[residue]! += gpuLayers;
-    this.hostNeed[residue]! += hostLayers;
-    this.growthLayers += gpuLayers;
-    this.streamLayers += hostLayers;
+    // A block is needed when (key + counter − 1) ≡ 0: the token of that step opens it.
+    this.gpuNeed.add(key - 1, gpuLayers);
+    if (hostLayers > 0) this.hostNeed.add(key - 1, hostLayers);
     this.streamTokens += hostLayers * kvTokens;
     this.append(request);
+    if (this.slides === null) return;
+    this.slides.push(this.slideStep(request), request);
+    this.startSliding(this.slides);
   }
 
   /** Tokens produced in the batch since the request joined. */
@@ -122,6 +126,19 @@ export class DecodeBatch {
     return this.fills.nextStep - this.stepsDone;
   }
 
+  /** Steps during which no further request begins to give back blocks behind its window. */
+  stepsToSlide(): number {
+    const { slides } = this;
+    if (slides === null) return Number.POSITIVE_INFINITY;
+    while (slides.size > 0 && !this.isYetToSlide(slides.nextRequest(), slides.nextStep)) slides.pop();
+    return slides.size === 0 ? Number.POSITIVE_INFINITY : slides.nextStep - this.stepsDone;
+  }
+
+  /** Steps until one gives back more blocks than it takes: who waits for room may find it then. */
+  stepsToRelief(): number {
+    return this.gpuNeed.stepsToRelief(this.stepsDone);
+  }
+
   /** The request that finishes now, −1 when none does; remove it before asking again. */
   finishedRequest(): number {
     const { finishes, stepsDone } = this;
@@ -133,62 +150,44 @@ export class DecodeBatch {
     return -1;
   }
 
-  /** Layer-blocks the next step needs on the GPU. */
+  /** Layer-blocks that the batch takes for each block of tokens: Σ of the layers each request keeps on the GPU. */
+  get growthLayers(): number {
+    return this.gpuNeed.perPeriod;
+  }
+
+  /** Σ of the layers each request has on the host: they pass through in every step (`residency: stream`). */
+  get streamLayers(): number {
+    return this.hostNeed.perPeriod;
+  }
+
+  /** Layer-blocks the next step needs on the GPU; below 0 where more lie behind windows and are given back. */
   gpuBlocksForNextStep(): number {
-    return this.gpuNeed[this.phase()]!;
+    return this.gpuNeed.at(this.stepsDone);
   }
 
   /** And on the host. */
   hostBlocksForNextStep(): number {
-    return this.hostNeed[this.phase()]!;
+    return this.hostNeed.at(this.stepsDone);
   }
 
   /** Layer-blocks that `steps` steps need on the GPU. */
   gpuBlocksForSteps(steps: number): number {
-    return this.needOf(this.gpuNeed, this.growthLayers, steps);
+    return this.gpuNeed.ofSteps(this.stepsDone, steps);
   }
 
   /** And on the host. */
   hostBlocksForSteps(steps: number): number {
-    return this.needOf(this.hostNeed, this.streamLayers, steps);
+    return this.hostNeed.ofSteps(this.stepsDone, steps);
   }
 
   /** The most steps that so many free layer-blocks on the GPU allow, or `most` where they allow more. */
   stepsForGpuBlocks(layerBlocks: number, most: number): number {
-    return this.stepsFor(this.gpuNeed, this.growthLayers, layerBlocks, most);
+    return this.gpuNeed.stepsFor(this.stepsDone, layerBlocks, most);
   }
 
   /** And on the host. */
   stepsForHostBlocks(layerBlocks: number, most: number): number {
-    return this.stepsFor(this.hostNeed, this.streamLayers, layerBlocks, most);
-  }
-
-  private needOf(need: Int32Array, perPeriod: number, steps: number): number {
-    if (perPeriod === 0) return 0;
-    const { blockSize } = this;
-    const periods = Math.floor(steps / blockSize);
-    let blocks = periods * perPeriod;
-    let phase = this.phase();
-    for (let left = steps - periods * blockSize; left > 0; left--) {
-      blocks += need[phase]!;
-      phase = phase === 0 ? blockSize - 1 : phase - 1;
-    }
-    return blocks;
-  }
-
-  private stepsFor(need: Int32Array, perPeriod: number, layerBlocks: number, most: number): number {
-    if (perPeriod === 0) return most;
-    const { blockSize } = this;
-    const periods = Math.floor(layerBlocks / perPeriod);
-    let left = layerBlocks - periods * perPeriod;
-    let steps = periods * blockSize;
-    // One more whole period does not fit.
-    for (let phase = this.phase(); steps < most; steps++) {
-      left -= need[phase]!;
-      if (left < 0) return steps;
-      phase = phase === 0 ? blockSize - 1 : phase - 1;
-    }
-    return most;
+    return this.hostNeed.stepsFor(this.stepsDone, layerBlocks, most);
   }
 
   /** Moves on by `steps` steps in which nobody finishes early and no window fills before the last one. */
@@ -207,6 +206,33 @@ export class DecodeBatch {
         this.fills.pop();
       }
     }
+    if (this.slides !== null) this.startSliding(this.slides);
+  }
+
+  /** From the token after its window is full on, a request gives back a block of each windowed group in every period. */
+  private slideStep(request: number): number {
+    return (this.hybrid?.windowTokens ?? 0) + 1 - this.key[request]!;
+  }
+
+  private isYetToSlide(request: number, step: number): boolean {
+    return this.has(request) && this.isSliding[request] === 0 && this.slideStep(request) === step;
+  }
+
+  private startSliding(slides: StepHeap): void {
+    while (slides.size > 0 && slides.nextStep <= this.stepsDone) {
+      const request = slides.nextRequest();
+      if (this.isYetToSlide(request, slides.nextStep)) {
+        this.isSliding[request] = 1;
+        this.addSlide(request, 1);
+      }
+      slides.pop();
+    }
+  }
+
+  private addSlide(request: number, sign: 1 | -1): void {
+    if (this.hybrid === null) return;
+    const { localGroups, windowTokens } = this.hybrid;
+    this.gpuNeed.add(this.key[request]! - windowTokens, -sign * localGroups);
   }
 
   /** The most recently admitted request, −1 when empty. */
@@ -225,29 +251,18 @@ export class DecodeBatch {
       this.growing -= this.isGrowing[request]!;
       this.isGrowing[request] = 0;
     }
-    const residue = this.residueOf(key);
     const hostLayers = this.onHost[request]!;
-    this.gpuNeed[residue]! -= this.onGpu[request]!;
-    this.hostNeed[residue]! -= hostLayers;
-    this.growthLayers -= this.onGpu[request]!;
-    this.streamLayers -= hostLayers;
+    this.gpuNeed.add(key - 1, -this.onGpu[request]!);
+    if (hostLayers > 0) this.hostNeed.add(key - 1, -hostLayers);
     this.streamTokens -= hostLayers * (context - 1);
+    if (this.isSliding[request] === 1) {
+      this.isSliding[request] = 0;
+      this.addSlide(request, -1);
+    }
     this.order[this.position[request]!] = -1;
     this.position[request] = -1;
     if (this.finishes.nextStep === this.finishStep[request] && this.finishes.nextRequest() === request)
       this.finishes.pop();
-  }
-
-  /** Where the next step's needs stand; those of the step after it stand one place before, around the end. */
-  private phase(): number {
-    const counter = this.stepsDone % this.blockSize;
-    return counter === 0 ? 0 : this.blockSize - counter;
-  }
-
-  /** A block is needed when (key + counter − 1) ≡ 0: the token of that step opens it. */
-  private residueOf(key: number): number {
-    const residue = (key - 1) % this.blockSize;
-    return residue < 0 ? residue + this.blockSize : residue;
   }
 
   private isFilling(request: number, step: number): boolean {

@@ -35,7 +35,8 @@ function steadySteps(
   // Room for one step has been made, and nothing is looked at within one.
   if (single) return 1;
   const { decode, layerkv, loads } = replica;
-  let steps = Math.min(holdsSteps, decode.stepsToFinish(), decode.stepsToFill());
+  let steps = Math.min(holdsSteps, decode.stepsToFinish(), decode.stepsToFill(), decode.stepsToSlide());
+  if (replica.waiting.length > 0) steps = Math.min(steps, decode.stepsToRelief());
   steps = decode.stepsForGpuBlocks(replica.freeLayerBlocks, steps);
   if (layerkv !== null) {
     steps = layerkv.steadySteps(baseS, steps);

@@ -16,6 +16,7 @@ import type { Recorder } from './recorder.ts';
 import type { Records } from './records.ts';
 import type { HostSetup, LayerKvSetup, ReplicaConfig } from './replicaConfig.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
+import { WindowBlocks } from './windowBlocks.ts';
 
 export class Replica {
   clockS = 0;
@@ -39,6 +40,8 @@ export class Replica {
   readonly prefix: PrefixCache | null;
   readonly loads: HostLoads | null;
   readonly lmCache: LmCache | null;
+  /** What lies behind sliding windows, where it is given back. */
+  readonly windows: WindowBlocks | null;
   /** Free layer-blocks: a block of one layer. A whole block is `layers` of them. */
   freeLayerBlocks: number;
   readonly poolLayerBlocks: number;
@@ -67,12 +70,13 @@ export class Replica {
   ) {
     this.config = config;
     this.records = records;
-    this.poolLayerBlocks = config.poolBlocks * config.layers;
+    const { limits, cost, hybrid } = config;
+    this.poolLayerBlocks = hybrid === null ? config.poolBlocks * config.layers : config.poolBlocks;
     this.freeLayerBlocks = this.poolLayerBlocks;
-    const { limits, cost } = config;
+    this.windows = hybrid === null ? null : new WindowBlocks(records.count, hybrid, limits);
     this.lanes = Array.from(
       { length: config.lanes },
-      () => new Lane(new DecodeBatch(records.count, limits.blockSizeTokens, cost.windowTokens)),
+      () => new Lane(new DecodeBatch(records.count, limits.blockSizeTokens, cost.windowTokens, hybrid)),
     );
     this.lane = this.lanes[0]!;
     this.decode = this.lane.decode;
@@ -228,6 +232,7 @@ export class Replica {
     const { outputTokens, producedTokens } = this.records;
     const gpuLayers = this.layerkv?.holdings.retained[request] ?? this.config.layers;
     const hostLayers = this.layerkv?.holdings.streamed[request] ?? 0;
+    this.freeLayerBlocks += this.windows?.slide(request, kvTokens - 1) ?? 0;
     this.decode.join(request, kvTokens, outputTokens[request]! - producedTokens[request]!, gpuLayers, hostLayers);
     this.running += 1;
     this.joinOrder[request] = this.joins++;
@@ -239,6 +244,7 @@ export class Replica {
     const kvTokens = lane.decode.kvTokens(request);
     this.recorder?.left(request, lane);
     this.records.producedTokens[request] = this.producedTokens(request);
+    this.windows?.note(request, kvTokens - 1);
     lane.decode.remove(request);
     this.running -= 1;
     return kvTokens;
@@ -261,13 +267,14 @@ export class Replica {
     const grown = returns ? Math.min(decode.gpuBlocksForNextStep(), this.freeLayerBlocks) : 0;
     const free = (this.freeLayerBlocks - grown) / config.layers;
     const blocks = prefix?.release(request, kvTokens, returns, free) ?? this.blocksOf(kvTokens);
-    this.freeLayerBlocks += blocks * config.layers;
+    this.freeLayerBlocks += blocks * config.layers - (this.windows?.forget(request) ?? 0);
   }
 
   /** Requests whose last token came with the current step leave. */
   finishDecoded(): void {
     for (let request = this.decode.finishedRequest(); request >= 0; request = this.decode.finishedRequest()) {
       const kvTokens = this.decode.kvTokens(request);
+      this.windows?.note(request, kvTokens - 1);
       this.decode.remove(request);
       this.running -= 1;
       this.finish(request, kvTokens);

@@ -1,6 +1,7 @@
 /** What a replica is made of. */
 import type { Pipeline } from '../cost/stages.ts';
 import type { CostModel } from '../cost/types.ts';
+import type { HybridGroups } from '../kv/hybrid.ts';
 import type { LinkLaw } from '../kv/link.ts';
 import type { EngineLimits } from '../types.ts';
 import type { LayerKvConfig } from './layerkv.ts';
@@ -9,9 +10,12 @@ import type { LengthPredictor } from './predictor.ts';
 
 export interface ReplicaConfig {
   readonly limits: EngineLimits;
+  /** What a block of tokens takes a block in: every layer, or with the hybrid KV cache manager every group of layers. */
   readonly layers: number;
-  /** Usable blocks, each spanning all layers. */
+  /** Usable blocks, each spanning all layers; with the hybrid KV cache manager each of one group. */
   readonly poolBlocks: number;
+  /** Groups of layers, where those with a sliding window keep no more than it. */
+  readonly hybrid: HybridGroups | null;
   /** Blocks a prompt must leave free when it is admitted (v0's watermark). */
   readonly watermarkBlocks: number;
   readonly cost: CostModel;

@@ -65,6 +65,7 @@ export class ChunkedScheduler {
     const { chunks, decode } = replica;
     layerkv?.boundary(this.tokensInPrefill());
     loads?.complete();
+    if (this.partial !== NONE) replica.freeLayerBlocks += replica.windows?.slide(this.partial, this.doneTokens) ?? 0;
     chunks.clear();
     this.stalled = false;
     this.restless = false;
@@ -150,7 +151,7 @@ export class ChunkedScheduler {
       const request = waiting.first();
       if (replica.inFlight[request]! > 0) return;
       const total = replica.prefillTokens(request);
-      if (replica.blocksOf(total) > config.poolBlocks) {
+      if (this.sequenceBlocks(total) > replica.poolLayerBlocks) {
         waiting.popFront();
         replica.refuse();
         continue;
@@ -188,10 +189,16 @@ export class ChunkedScheduler {
     const { replica } = this;
     const { limits, layers } = replica.config;
     const blocks = replica.blocksOf(tokens) - held;
-    const fitting = limits.reserveFullSequence === true ? replica.blocksOf(total) - held : blocks;
-    if (fitting * layers > replica.freeLayerBlocks - this.decodeGrowth()) return false;
+    const fitting = limits.reserveFullSequence === true ? this.sequenceBlocks(total) - held * layers : blocks * layers;
+    if (fitting > replica.freeLayerBlocks - this.decodeGrowth()) return false;
     replica.freeLayerBlocks -= blocks * layers;
     return true;
+  }
+
+  /** Layer-blocks of a whole sequence, as admission reckons with it. */
+  private sequenceBlocks(tokens: number): number {
+    const { replica } = this;
+    return replica.windows?.sequenceBlocks(tokens) ?? replica.blocksOf(tokens) * replica.config.layers;
   }
 
   /** Token budget that the step has left. */

@@ -87,12 +87,12 @@ export async function readCalibration(
   };
 }
 
+/** Of a pool of groups of layers the tokens say nothing of its blocks. */
 function blocksOf(
-  pool: { readonly numGpuBlocks: number; readonly blockSize: number; readonly kvTokens: number },
+  pool: { readonly numGpuBlocks: number; readonly blockSize: number },
   { engine }: CalibratedDraft,
 ): number {
-  const blockSize = engine.blockSize?.value ?? pool.blockSize;
-  return blockSize === pool.blockSize ? pool.numGpuBlocks : Math.max(1, Math.floor(pool.kvTokens / blockSize));
+  return Math.max(1, Math.floor((pool.numGpuBlocks * pool.blockSize) / (engine.blockSize?.value ?? pool.blockSize)));
 }
 
 async function sourceOf(

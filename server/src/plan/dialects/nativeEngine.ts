@@ -123,6 +123,7 @@ export function readEngine(reader: Reader, spec: YamlMap, needs: EngineNeeds): D
       fromRow((each) => each.asyncScheduling),
     ),
     reserveFullSequence: fromRow((each) => each.reserveFullSequence),
+    hybridKvCache: fromRow((each) => each.hybridKvCache),
     memoryLaw: row === null || needs.model === null ? null : lawOf(row, needs.model.value),
     prefixCaching: reader.value(
       section,

@@ -55,6 +55,31 @@ function hostTierOfStrangers(context: RuleContext, connector: KvConnector): Retu
   return draft.engine.kvOffloadConnector?.value === connector ? hostTier(context, true) : null;
 }
 
+const isLayerKv = ({ draft }: RuleContext): boolean => draft.layerkv.enabled?.value === true;
+const isPipelined = ({ draft }: RuleContext): boolean => (draft.pipeline?.value ?? 1) > 1;
+
+/** The model, where vLLM would give back what lies behind the windows of some of its layers. */
+function windowedModel({ draft }: RuleContext): ReturnType<typeof placeOf> | null {
+  const window = draft.model?.value.shape.slidingWindow;
+  if (draft.engine.hybridKvCache?.value !== true || window?.kind !== 'sliding') return null;
+  return window.localLayers > 0 && window.globalLayers > 0 ? placeOf(draft, draft.model) : null;
+}
+
+/** Groups of layers share the pool, but for prompts that begin alike. */
+const runsGroups = (context: RuleContext): boolean =>
+  !isLayerKv(context) &&
+  !isPipelined(context) &&
+  entryAtPath(context.root, KV_OFFLOAD) === undefined &&
+  windowedModel(context) !== null;
+
+function sharesKv({ draft }: RuleContext): boolean {
+  if (draft.engine.prefixCaching?.value !== true) return false;
+  return beginsAlike(draft) || draft.workload.trace?.value?.columns.promptIds !== undefined;
+}
+
+const WINDOWS = 'This model has layers with a sliding window';
+const IN_FULL = 'the KV of all layers is counted in full, and the real pool holds more than predicted here.';
+
 const ROWS: readonly Row[] = [
   {
     find: cacheBesideLayerKv,
@@ -93,9 +118,23 @@ const ROWS: readonly Row[] = [
       'OffloadingConnector moves KV block by block: the prediction ignores `chunkTokens`. Add `connector: lmcache` where LMCache is meant.',
   },
   {
-    find: ({ draft }) => (draft.model?.value.shape.slidingWindow === undefined ? null : placeOf(draft, draft.model)),
-    message:
-      'This model has layers with a sliding window. Their steps are timed with it, but their KV is counted in full, as for the other layers: the real pool holds more tokens than predicted here. Where a start-up log of the engine tells the size of its KV cache in tokens, state that over the block size as `engine.numGpuBlocks`.',
+    find: (context) => (isLayerKv(context) ? windowedModel(context) : null),
+    message: `${WINDOWS}. LayerKV is simulated with the KV of all layers in full (none is published that gives windows back); vLLM beside it gives them back, so a comparison puts LayerKV at that disadvantage.`,
+  },
+  {
+    find: (context) => (isPipelined(context) && !isLayerKv(context) ? windowedModel(context) : null),
+    message: `${WINDOWS}. Beside pipeline parallelism ${IN_FULL}`,
+  },
+  {
+    find: (context) => (runsGroups(context) && sharesKv(context) ? windowedModel(context) : null),
+    message: `${WINDOWS}, and prompts of this workload begin alike: beside their prefix cache ${IN_FULL} \`engine.prefixCaching: false\` simulates the windows instead.`,
+  },
+  {
+    find: (context) => {
+      const caches = context.draft.engine.prefixCaching?.value === true;
+      return caches && runsGroups(context) && !sharesKv(context) ? windowedModel(context) : null;
+    },
+    message: `${WINDOWS}, whose KV is given back as the window moves on. That is simulated without the prefix cache: requests that resume after a preemption are computed again in full, so a pool that is short costs more here than in vLLM, above all before 0.20.`,
   },
 ];
 
