@@ -30,7 +30,6 @@ const UNKNOWNS = {
   v1Launch: { start: 4e-4, least: 5e-5, most: 1.5e-3 },
   asyncStep: { start: 4e-4, least: 1e-5, most: 5e-3 },
   asyncSequence: { start: 5e-6, least: 1e-7, most: 2e-4 },
-  httpService: { start: 4e-3, least: 1e-4, most: 3e-2 },
   httpLatency: { start: 1e-2, least: 1e-4, most: 5e-2 },
   httpToken: { start: 5e-6, least: 1e-8, most: 3e-5 },
 } satisfies Record<string, Unknown>;
@@ -50,18 +49,30 @@ export function fitHost(file: string) {
   const leftOut = sources.map((source) => {
     const without = fitted(planes.filter(({ row }) => row.source !== source)).values;
     const own = planes.filter(({ row }) => row.source === source);
-    const errors = own.map((plane) => Math.abs(planeS(plane, without) / plane.measuredS - 1));
-    return { source, samples: own.length, medianError: median(errors) };
+    return { source, samples: own.length, medianError: round(quantile(errorsOf(own, without), 0.5)) };
   });
   return {
-    ...coefficients(whole.values),
-    samples: samples.length,
-    medianError: whole.medianError,
-    p90Error: whole.p90Error,
-    leftOut,
+    coefficients: coefficients(rounded(whole.values)),
+    report: {
+      samples: planes.length,
+      medianError: round(quantile(errorsOf(planes, whole.values), 0.5)),
+      p90Error: round(quantile(errorsOf(planes, whole.values), 0.9)),
+      leftOut,
+    },
   };
 }
 
+/** Three digits say all that a fit with errors of percents knows. */
+function round(value: number): number {
+  return Number(value.toPrecision(3));
+}
+
+function rounded(values: Values): Values {
+  return Object.fromEntries(NAMES.map((name) => [name, round(values[name])])) as Values;
+}
+
+/** Parsing and handing over a request; low load cannot tell it from latency (a request's path through vLLM: about 1 ms). */
+const SERVICE_S = 1e-3;
 const ROUNDS = 2;
 type Values = Readonly<Record<Name, number>>;
 const NAMES = Object.keys(UNKNOWNS) as Name[];
@@ -134,7 +145,7 @@ function coefficients(v: Values): HostCoefficients {
     v0: { perStepS: v.v0Step, perSequenceS: v.v0Sequence, launchPerLayerS: v.v0Launch, firstTokenS: v.v0First },
     v1: { perStepS: v.v1Step, perSequenceS: v.v1Sequence, launchPerLayerS: v.v1Launch, firstTokenS: 0 },
     v1Async: { perStepS: v.asyncStep, perSequenceS: v.asyncSequence, launchPerLayerS: v.v1Launch, firstTokenS: 0 },
-    http: { serviceS: v.httpService, perTokenS: v.httpToken, latencyS: v.httpLatency },
+    http: { serviceS: SERVICE_S, perTokenS: v.httpToken, latencyS: v.httpLatency },
     inProcess: { serviceS: 0, perTokenS: 0, latencyS: 0 },
   };
 }
@@ -166,7 +177,11 @@ function isLowLoad({ load }: ValidationRow): boolean {
   return load.kind === 'poisson' && (load.rate ?? Number.POSITIVE_INFINITY) <= LOW_RATE_PER_S;
 }
 
-function median(values: readonly number[]): number {
+function errorsOf(planes: readonly Plane[], values: Values): readonly number[] {
+  return planes.map((plane) => Math.abs(planeS(plane, values) / plane.measuredS - 1));
+}
+
+function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+  return sorted[Math.floor((sorted.length - 1) * share)] ?? 0;
 }
