@@ -13,6 +13,8 @@ import { fitLaw, type Sample, type Unknown } from './leastSquares.ts';
 /** At most so many requests at once, so that the CPU shows beside the GPU. */
 const LOW_CONCURRENCY = 32;
 const LOW_RATE_PER_S = 5;
+/** Batches are all that does not stream its tokens; these are small enough for the CPU to show. */
+const SMALL_BATCH = 100;
 
 interface HostSample extends Sample {
   readonly row: ValidationRow;
@@ -22,7 +24,8 @@ interface HostSample extends Sample {
 
 const UNKNOWNS = {
   v0Step: { start: 3e-3, least: 1e-4, most: 2e-2 },
-  v0Sequence: { start: 3e-5, least: 1e-7, most: 5e-4 },
+  v0Sequence: { start: 5e-5, least: 1e-7, most: 5e-4 },
+  v0Stream: { start: 5e-5, least: 1e-7, most: 5e-4 },
   v0Launch: { start: 4e-4, least: 5e-5, most: 1.5e-3 },
   v0First: { start: 1e-2, least: 1e-4, most: 5e-2 },
   v1Step: { start: 1.2e-3, least: 5e-5, most: 1e-2 },
@@ -113,7 +116,9 @@ function planeS({ atS, point, slopes }: Plane, values: Values): number {
  * measured just that.
  */
 function fitted(planes: readonly Plane[]) {
-  const anchors = NAMES.flatMap((name) => Array.from({ length: ANCHORS }, () => ({ name, measuredS: UNKNOWNS[name].start })));
+  const anchors = NAMES.flatMap((name) =>
+    Array.from({ length: ANCHORS }, () => ({ name, measuredS: UNKNOWNS[name].start })),
+  );
   const all: readonly (Plane | (Sample & { readonly name: Name }))[] = [...planes, ...anchors];
   return fitLaw(all, UNKNOWNS, (sample, values) => ('name' in sample ? values[sample.name] : planeS(sample, values)));
 }
@@ -133,7 +138,7 @@ function predictAll(samples: readonly HostSample[], values: Values): readonly nu
 }
 
 const TIMES = ['ttftMs', 'tpotMs'] as const;
-const CLOSED = ['ttftMs', 'outputTokS'] as const;
+const THROUGHPUT = ['ttftMs', 'outputTokS'] as const;
 
 /** Times in s; of a throughput, the seconds of a token. */
 function secondsOf(figure: keyof Figures, value: number): number {
@@ -142,9 +147,21 @@ function secondsOf(figure: keyof Figures, value: number): number {
 
 function coefficients(v: Values): HostCoefficients {
   return {
-    v0: { perStepS: v.v0Step, perSequenceS: v.v0Sequence, launchPerLayerS: v.v0Launch, firstTokenS: v.v0First },
-    v1: { perStepS: v.v1Step, perSequenceS: v.v1Sequence, launchPerLayerS: v.v1Launch, firstTokenS: 0 },
-    v1Async: { perStepS: v.asyncStep, perSequenceS: v.asyncSequence, launchPerLayerS: v.v1Launch, firstTokenS: 0 },
+    v0: {
+      perStepS: v.v0Step,
+      perSequenceS: v.v0Sequence,
+      perStreamS: v.v0Stream,
+      launchPerLayerS: v.v0Launch,
+      firstTokenS: v.v0First,
+    },
+    v1: { perStepS: v.v1Step, perSequenceS: v.v1Sequence, perStreamS: 0, launchPerLayerS: v.v1Launch, firstTokenS: 0 },
+    v1Async: {
+      perStepS: v.asyncStep,
+      perSequenceS: v.asyncSequence,
+      perStreamS: 0,
+      launchPerLayerS: v.v1Launch,
+      firstTokenS: 0,
+    },
     http: { serviceS: SERVICE_S, perTokenS: v.httpToken, latencyS: v.httpLatency },
     inProcess: { serviceS: 0, perTokenS: 0, latencyS: 0 },
   };
@@ -158,12 +175,14 @@ function lowLoadSamples(file: string): readonly HostSample[] {
   return rows.flatMap((row): readonly HostSample[] => {
     // Without its version a row does not tell whose overhead it shows; between machines the network tells more.
     if (!/^\d/.test(row.engineVersion) || row.pp > 1) return [];
-    if (row.quality === 'low' || isSaturatedRow(row) || !isLowLoad(row)) return [];
+    if (row.quality === 'low' || !isLowLoad(row)) return [];
     const built = rowInput(row);
+    const batch = row.load.kind === 'burst';
+    if (batch ? !built.ok || built.input.harness !== 'batch' : isSaturatedRow(row)) return [];
     if (!built.ok || typeof predict(row, built.input) === 'string') return [];
     const published = publishedFigures(row);
-    // Of a closed loop that publishes no TPOT, throughput tells the same.
-    const figures = published.tpotMs === null && row.load.kind === 'closed' ? CLOSED : TIMES;
+    // Of a closed loop or a batch that publishes no TPOT, throughput tells the same.
+    const figures = published.tpotMs !== null ? TIMES : row.load.kind === 'closed' || batch ? THROUGHPUT : TIMES;
     return figures.flatMap((figure) => {
       const measured = published[figure];
       return measured === null ? [] : [{ row, input: built.input, figure, measuredS: secondsOf(figure, measured) }];
@@ -173,6 +192,7 @@ function lowLoadSamples(file: string): readonly HostSample[] {
 
 function isLowLoad({ load }: ValidationRow): boolean {
   if (load.kind === 'serial') return true;
+  if (load.kind === 'burst') return (load.numRequests ?? Number.POSITIVE_INFINITY) <= SMALL_BATCH;
   if (load.kind === 'closed') return (load.concurrency ?? Number.POSITIVE_INFINITY) <= LOW_CONCURRENCY;
   return load.kind === 'poisson' && (load.rate ?? Number.POSITIVE_INFINITY) <= LOW_RATE_PER_S;
 }

@@ -4,14 +4,15 @@ import {
   allReduceS,
   decodeFixedS,
   elementwiseS,
-  expertsS,
   kvByteS,
   prefillAttentionS,
   productS,
+  routedExpertsS,
 } from '../../src/engine/cost/kernels.ts';
 import type { GpuFacts } from '../../src/engine/types.ts';
 import { type CsvRow, readCsv } from './csv.ts';
 import { type Fit, fitLaw, type Sample, type Unknown } from './leastSquares.ts';
+import { routed } from './routing.ts';
 
 /** Formats as the measurement tables call them, with the bytes of a stored weight and the GPU's peak. */
 const FORMATS = {
@@ -81,36 +82,29 @@ export function fitLayerProducts(folder: string, gpu: string): Readonly<Record<s
 export function fitExperts(folder: string, { gpus }: Family): Readonly<Record<string, Fitted>> {
   const rows = readCsv(folder, 'moe.csv').filter((row) => gpus.includes(row.text('gpu')));
   return byFormat(rows, 'dtype', (of, format) => {
-    const samples = of.map((row) => ({
-      ...sample(row),
-      tokens: row.number('tokens'),
-      balanced: row.text('loadDistribution') === 'balanced',
-      shape: {
-        hiddenSize: row.number('hiddenSize'),
-        width: row.number('expertFfn') / row.number('moeTp'),
-        experts: row.number('experts'),
-        topK: row.number('topK'),
-        expertRanks: row.number('moeEp'),
-      },
-    }));
+    const samples = of.flatMap((row) => {
+      // How many tokens the fullest of several expert-parallel ranks had is not recorded.
+      if (row.number('moeEp') > 1) return [];
+      const load = routed(
+        row.text('loadDistribution'),
+        row.number('tokens'),
+        row.number('experts'),
+        row.number('topK'),
+      );
+      if (load === null) return [];
+      const shape = { hiddenSize: row.number('hiddenSize'), width: row.number('expertFfn') / row.number('moeTp') };
+      return [{ ...sample(row), ...load, shape }];
+    });
     const unknowns = {
       launchS: { start: 2e-5, least: 1e-6, most: 1e-4 },
       flopsShare: SHARE,
       streamShare: SHARE,
       sharpness: SHARPNESS,
-      padTokens: { start: 30, least: 4, most: 256 },
+      padTokens: { start: 30, least: 1, most: 256 },
       tokenStreamShare: { start: 0.5, least: 0.02, most: 1 },
-      imbalance: { start: 1, least: 0.01, most: 8 },
     };
     return fitLaw(samples, unknowns, (s, law) =>
-      expertsS(
-        s.balanced ? { ...law, imbalance: 0 } : law,
-        s.tokens,
-        s.shape,
-        format.bytes,
-        format.peak(s.gpu),
-        s.gpu.memoryBandwidthBytesPerS,
-      ),
+      routedExpertsS(law, s.rows, s.touched, s.shape, format.bytes, format.peak(s.gpu), s.gpu.memoryBandwidthBytesPerS),
     );
   });
 }

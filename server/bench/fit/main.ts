@@ -45,7 +45,9 @@ const PCIE: readonly string[] = ['blackwellGddr'];
  * of B200 include quantising their inputs one by one, which vLLM fuses into the kernel before; its experts in fp8 blocks
  * were timed with the Triton kernel, in whose place vLLM takes FlashInfer's. Shares then follow Hopper's.
  */
-const SET_ASIDE: Readonly<Record<string, { readonly products: readonly string[]; readonly experts: readonly string[] }>> = {
+const SET_ASIDE: Readonly<
+  Record<string, { readonly products: readonly string[]; readonly experts: readonly string[] }>
+> = {
   blackwell: { products: ['fp8'], experts: ['fp8Block'] },
 };
 
@@ -141,7 +143,8 @@ function qualityOf(fits: object, path = ''): Readonly<Record<string, object>> {
   for (const [name, value] of Object.entries(fits)) {
     if (value === null || typeof value !== 'object' || Array.isArray(value)) continue;
     const at = path === '' ? name : `${path}/${name}`;
-    if ('samples' in value) found[at] = Object.fromEntries(QUALITY.map((key) => [key, value[key as keyof typeof value]]));
+    if ('samples' in value)
+      found[at] = Object.fromEntries(QUALITY.map((key) => [key, value[key as keyof typeof value]]));
     else Object.assign(found, qualityOf(value, at));
   }
   return found;

@@ -160,7 +160,7 @@ function inputOf(row: ValidationRow, filled: Filled): RowInput {
     enforceEager: row.enforceEager ?? (row.caveats ?? []).includes('CUDA graphs off'),
     asyncScheduling: scheduler === 'v1' && row.pp === 1 && (row.asyncScheduling ?? defaults.asyncScheduling),
     ...((row.caveats ?? []).some((caveat) => /in.process/.test(caveat)) || row.source.startsWith('accelmark')
-      ? { harness: 'inProcess' }
+      ? { harness: row.load.kind === 'burst' ? 'batch' : 'inProcess' }
       : {}),
     // Prompts of a synthetic workload are each their own, but who is preempted finds its own beginning again.
     prefixCaching: row.prefixCaching ?? defaults.prefixCaching,

@@ -259,8 +259,8 @@ export interface EngineInput {
   readonly numGpuBlocks: number | null;
   readonly enforceEager: boolean;
   readonly asyncScheduling: boolean;
-  /** How requests come in: over HTTP (absent), or handed to the engine by the program that measures it. */
-  readonly harness?: 'http' | 'inProcess';
+  /** How requests come in: over HTTP (absent), handed to the engine by the program that measures it, or all in one batch. */
+  readonly harness?: 'http' | 'inProcess' | 'batch';
   /** v1 finds KV of equal prompt beginnings again (vLLM: enable_prefix_caching). Absent: false. */
   readonly prefixCaching?: boolean;
   /** v1 keeps no more than their window of layers with one (vLLM: hybrid KV cache manager). Absent: false. */

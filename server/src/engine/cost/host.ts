@@ -17,6 +17,8 @@ export interface SchedulerHost {
   /** Between two steps: scheduling, input preparation, sampling, output. */
   readonly perStepS: number;
   readonly perSequenceS: number;
+  /** More for each sequence whose tokens are handed on as they come: v0 does that between its steps. */
+  readonly perStreamS: number;
   /** Launching one layer's kernels without a CUDA graph. */
   readonly launchPerLayerS: number;
   /** From the step's end until its first tokens leave the engine. */
@@ -49,10 +51,12 @@ const CAPTURED_TOKENS = 512;
 
 export function hostLaw(input: HostInput, coefficients: HostCoefficients): HostLaw {
   const law = coefficients[input.scheduler === 'v1' && input.asyncScheduling ? 'v1Async' : input.scheduler];
-  const request = coefficients[input.harness ?? 'http'];
+  const harness = input.harness ?? 'http';
+  const request = coefficients[harness === 'batch' ? 'inProcess' : harness];
+  const perSequenceS = law.perSequenceS + (harness === 'batch' ? 0 : law.perStreamS);
   const eagerS = law.launchPerLayerS * input.model.layers;
   return {
-    betweenS: (seqs) => law.perStepS + law.perSequenceS * seqs,
+    betweenS: (seqs) => law.perStepS + perSequenceS * seqs,
     // v0 records decode steps alone; v1 also what lies between the attention kernels of any small step.
     launchS: (tokens, decodeOnly) =>
       !input.enforceEager && tokens <= CAPTURED_TOKENS && (decodeOnly || input.scheduler === 'v1') ? 0 : eagerS,

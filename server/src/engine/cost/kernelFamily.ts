@@ -80,11 +80,18 @@ const NEAREST: Readonly<Record<string, readonly FamilyName[]>> = {
   other: ['ampere', 'hopper', 'blackwellGddr'],
 };
 
+/** Arithmetic that unpacking weights in between leaves (Marlin, arXiv 2408.11743: at large batches 10 to 15 % below 16 bit). */
+const UNPACKED_SHARE = 0.87;
+
+/** Marlin takes tiles of 8 rows where an expert has few (vLLM fused_marlin_moe.py: block_size_m from 8). */
+const UNPACKED_PAD_TOKENS = 7;
+
 /**
- * Weight-only products run their arithmetic below the 16-bit product's rate: weights are unpacked in between, and from
- * Hopper on without the tensor cores' asynchronous instructions (Marlin: github.com/IST-DASLab/marlin).
+ * Kernels that unpack weights are written for Ampere's instructions. From Hopper on these reach only a part of the peak,
+ * by compute capability: 62 % on H100 (arXiv 2402.13499, table of mma against wgmma), and the same rate per SM and clock
+ * on B200, whose peak is twice as high.
  */
-const UNPACKED_FLOPS = { asynchronous: 0.6, plain: 0.85 } as const;
+const AMPERE_INSTRUCTIONS: Readonly<Record<string, number>> = { '9': 0.62, '10': 0.31 };
 
 /** @returns the laws for a GPU's kernels. */
 export function kernelsOf(gpu: GpuFacts): Kernels {
@@ -99,15 +106,24 @@ export function kernelsOf(gpu: GpuFacts): Kernels {
   };
   const hopper = FAMILIES.hopper;
   const blackwellGddr = FAMILIES.blackwellGddr;
-  const unpacked = /^(?:9|1[0-9])\./.test(gpu.computeCapability) ? UNPACKED_FLOPS.asynchronous : UNPACKED_FLOPS.plain;
+  const ampereInstructions = AMPERE_INSTRUCTIONS[gpu.computeCapability.split('.')[0] ?? ''];
   const own = <C extends ProductCoefficients>(
     pick: (row: FamilyRow) => Partial<Record<ProductFormat, C>>,
     format: ProductFormat,
   ): C => {
     const bf16 = (): C => first((row) => pick(row).bf16, 'products');
-    if (format === 'weightOnly') return { ...bf16(), flopsShare: bf16().flopsShare * unpacked };
+    if (format === 'weightOnly') return unpacking(pick, bf16());
     if (format === 'int8') return own(pick, 'fp8');
     return pick(rows[0] ?? hopper)[format] ?? (format === 'bf16' ? bf16() : likeHopper(pick, format, bf16()));
+  };
+  const unpacking = <C extends ProductCoefficients>(
+    pick: (row: FamilyRow) => Partial<Record<ProductFormat, C>>,
+    bf16: C,
+  ): C => {
+    const ampere = pick(FAMILIES.ampere).bf16?.flopsShare ?? 1;
+    const flopsShare = ampereInstructions === undefined ? bf16.flopsShare : ampere * ampereInstructions;
+    const tiles = 'padTokens' in bf16 ? { padTokens: UNPACKED_PAD_TOKENS } : {};
+    return { ...bf16, ...tiles, flopsShare: flopsShare * UNPACKED_SHARE };
   };
   /** A format that the family was not measured in: its own 16-bit shares, moved as Hopper's are. */
   const likeHopper = <C extends ProductCoefficients>(

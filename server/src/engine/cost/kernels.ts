@@ -18,8 +18,6 @@ export interface ExpertCoefficients extends ProductCoefficients {
   readonly padTokens: number;
   /** Share of bandwidth at which tokens are sorted to experts, activated and gathered. */
   readonly tokenStreamShare: number;
-  /** How much more than the mean the busiest expert-parallel rank has (0.5: half as much again). */
-  readonly imbalance: number;
 }
 
 /** Prefill attention of one layer. */
@@ -96,7 +94,33 @@ export function touchedExperts(tokens: number, experts: number, topK: number): n
   return experts * (1 - (1 - topK / experts) ** tokens);
 }
 
-/** Routed experts of one layer on one rank, s, for `tokens` tokens that enter the layer. */
+/**
+ * Routed experts of one layer on one rank, s.
+ * @param rows tokens times experts chosen, on this rank; @param touched experts of this rank that any token chose.
+ */
+export function routedExpertsS(
+  law: ExpertCoefficients,
+  rows: number,
+  touched: number,
+  { hiddenSize, width }: Pick<ExpertShape, 'hiddenSize' | 'width'>,
+  weightBytes: number,
+  flopsPerS: number,
+  bytesPerS: number,
+): number {
+  const weights = 3 * hiddenSize * width;
+  const arithmeticS = (2 * weights * (rows + touched * law.padTokens)) / (flopsPerS * law.flopsShare);
+  const trafficS = (touched * weights * weightBytes) / (bytesPerS * law.streamShare);
+  const sortingS = (rows * (2 * hiddenSize + 3 * width) * 2) / (bytesPerS * law.tokenStreamShare);
+  return law.launchS + softMaximum(arithmeticS, trafficS, law.sharpness) + sortingS;
+}
+
+/**
+ * How much more than the mean the fullest of several expert-parallel ranks has, without redundant experts: production
+ * traffic shows ranks at 1.2 to 2 times the mean (github.com/deepseek-ai/EPLB exists for that).
+ */
+const RANK_IMBALANCE = 0.5;
+
+/** Routed experts of one layer on one rank, s, for `tokens` tokens that enter the layer and choose evenly. */
 export function expertsS(
   law: ExpertCoefficients,
   tokens: number,
@@ -105,14 +129,10 @@ export function expertsS(
   flopsPerS: number,
   bytesPerS: number,
 ): number {
-  const { hiddenSize, width, experts, topK, expertRanks } = shape;
-  const weights = 3 * hiddenSize * width;
+  const { experts, topK, expertRanks } = shape;
   const touched = touchedExperts(tokens, experts, topK) / expertRanks;
-  const rows = ((tokens * topK) / expertRanks) * (expertRanks > 1 ? 1 + law.imbalance : 1);
-  const arithmeticS = (2 * weights * (rows + touched * law.padTokens)) / (flopsPerS * law.flopsShare);
-  const trafficS = (touched * weights * weightBytes) / (bytesPerS * law.streamShare);
-  const sortingS = (rows * (2 * hiddenSize + 3 * width) * 2) / (bytesPerS * law.tokenStreamShare);
-  return law.launchS + softMaximum(arithmeticS, trafficS, law.sharpness) + sortingS;
+  const rows = ((tokens * topK) / expertRanks) * (expertRanks > 1 ? 1 + RANK_IMBALANCE : 1);
+  return routedExpertsS(law, rows, touched, shape, weightBytes, flopsPerS, bytesPerS);
 }
 
 /**

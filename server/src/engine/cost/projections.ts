@@ -55,7 +55,9 @@ function attentionProjections(model: ModelShape, tensor: number, quantised: bool
         ];
   return [
     ...query,
-    { n: heads * (qkNopeHeadDim + vHeadDim), k: kvLoraRank, count, quantised: false },
+    // Up from the latent space: one product for the keys, one for the values, in 16 bit.
+    { n: heads * qkNopeHeadDim, k: kvLoraRank, count, quantised: false },
+    { n: heads * vHeadDim, k: kvLoraRank, count, quantised: false },
     { n: h, k: heads * vHeadDim, count, quantised },
   ];
 }

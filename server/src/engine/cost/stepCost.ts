@@ -156,24 +156,31 @@ function expertLaw(input: StepCostInput, kernels: Kernels): TokenLaw {
 
 /**
  * Kernels that move data: two norms with their residuals, rotary embedding, KV write and activation in each layer; where
- * activations are quantised, one more before each product. Routed experts bring their own.
+ * activations are quantised, one more before each product; latent attention and routed experts have their own besides.
  */
 function moverLaw(input: StepCostInput, kernels: Kernels): TokenLaw {
   const { model, gpu, parallelism } = input;
+  const { moe, mla, layers, hiddenSize } = model;
   const { tensor } = parallelism;
   const format = productFormat(model, gpu, input.weightDtype, input.activationDtype);
   const quantises = format !== 'bf16' && format !== 'weightOnly' && !kernels.productsQuantise;
   const heads = (model.queryHeads * model.headDim) / tensor;
   const kvWidth = kvElementsPerRank(model, tensor);
-  const width = model.moe === undefined ? model.ffnSize / tensor : 0;
-  const moved = [model.hiddenSize * 8, model.hiddenSize * 8, (heads + kvWidth) * 4, kvWidth * 4, width * 6];
+  const width = (moe === undefined ? model.ffnSize : (moe.sharedFfnTotal ?? 0)) / tensor;
+  const moved = [hiddenSize * 8, hiddenSize * 8, (heads + kvWidth) * 4, kvWidth * 4, width * 6];
   // 16 bit in, 8 bit out.
-  const quantised = quantises ? [model.hiddenSize * 3, heads * 3, model.hiddenSize * 3, width * 3] : [];
-  const each = [...moved, ...quantised].filter((bytes) => bytes > 0);
+  const quantised = quantises ? [hiddenSize * 3, heads * 3, hiddenSize * 3, width * 3] : [];
+  // Norms of both latents, the query put together of its two parts, the merge of split attention.
+  const latent =
+    mla === undefined
+      ? []
+      : [(mla.qLoraRank ?? 0) * 4, mla.kvLoraRank * 4, heads * 4, (model.queryHeads / tensor) * mla.kvLoraRank * 4];
+  // The choice of experts, and the sum of routed and shared.
+  const routed = moe === undefined ? [] : [moe.experts * 4, hiddenSize * 6];
+  const each = [...moved, ...quantised, ...latent, ...routed].filter((bytes) => bytes > 0);
   return (tokens) =>
     each.reduce(
-      (sum, bytes) =>
-        sum + model.layers * elementwiseS(kernels.elementwise, bytes * tokens, gpu.memoryBandwidthBytesPerS),
+      (sum, bytes) => sum + layers * elementwiseS(kernels.elementwise, bytes * tokens, gpu.memoryBandwidthBytesPerS),
       0,
     );
 }
