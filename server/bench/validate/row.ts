@@ -157,6 +157,7 @@ function inputOf(row: ValidationRow, filled: Filled): RowInput {
     gpuMemoryUtilization: row.gpuMemoryUtilization ?? filled.gpuMemoryUtilization ?? defaults.gpuMemoryUtilization,
     numGpuBlocks: row.numGpuBlocks ?? null,
     memoryLaw: memoryLaw(version, scheduler, model.shape.moe !== undefined).law,
+    fullDecodeGraphs: defaults.fullDecodeGraphs || fullGraphsByScript(row),
     enforceEager: row.enforceEager ?? (row.caveats ?? []).includes('CUDA graphs off'),
     asyncScheduling: scheduler === 'v1' && row.pp === 1 && (row.asyncScheduling ?? defaults.asyncScheduling),
     ...((row.caveats ?? []).some((caveat) => /in.process/.test(caveat)) || row.source.startsWith('accelmark')
@@ -170,6 +171,14 @@ function inputOf(row: ValidationRow, filled: Filled): RowInput {
     workload,
   };
   return { ok: true, input };
+}
+
+/**
+ * InferenceMAX starts Llama 70B with cudagraph_mode FULL_DECODE_ONLY from the first (its benchmarks/70b_* scripts), gpt-oss
+ * with PIECEWISE.
+ */
+function fullGraphsByScript({ source, model }: ValidationRow): boolean {
+  return source === 'aic_silicon_aggregated' && model.includes('70B');
 }
 
 /** Policy `vllm` does not look at them. */

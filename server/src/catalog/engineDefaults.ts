@@ -18,6 +18,8 @@ export interface EngineDefaultsRow {
   readonly reserveFullSequence: boolean;
   /** Layers with a sliding window keep no more than it (hybrid KV cache manager). */
   readonly hybridKvCache: boolean;
+  /** Decode steps are recorded whole as CUDA graphs; else all but their attention. */
+  readonly fullDecodeGraphs: boolean;
   readonly chunkedPrefill: boolean;
   /** On GPUs that vLLM calls large (see `large`). */
   readonly maxNumSeqsLarge: number;
@@ -40,6 +42,7 @@ const V0: Omit<EngineDefaultsRow, 'since' | 'source'> = {
   asyncScheduling: false,
   reserveFullSequence: false,
   hybridKvCache: false,
+  fullDecodeGraphs: true,
   chunkedPrefill: false,
   maxNumSeqsLarge: 256,
   maxNumSeqsOther: 256,
@@ -52,6 +55,7 @@ const V1: Omit<EngineDefaultsRow, 'since' | 'source'> = {
   ...V0,
   scheduler: 'v1',
   prefixCaching: true,
+  fullDecodeGraphs: false,
   chunkedPrefill: true,
   maxNumSeqsLarge: 1024,
   maxNumBatchedTokensLarge: 8192,
@@ -60,6 +64,7 @@ const V1: Omit<EngineDefaultsRow, 'since' | 'source'> = {
 };
 
 const HYBRID: Omit<EngineDefaultsRow, 'since' | 'source'> = { ...V1, hybridKvCache: true };
+const FULL_GRAPHS: Omit<EngineDefaultsRow, 'since' | 'source'> = { ...HYBRID, fullDecodeGraphs: true };
 
 /** Oldest first. */
 export const ENGINE_DEFAULTS: readonly EngineDefaultsRow[] = [
@@ -91,20 +96,25 @@ export const ENGINE_DEFAULTS: readonly EngineDefaultsRow[] = [
     source: `${VLLM}/pull/17996: hybrid KV cache manager, on by default; merged in June 2025, at work in start-up logs of 0.10.1.1, which of 0.9.1 to 0.10.0 shipped it first was not found`,
   },
   {
-    ...HYBRID,
+    ...FULL_GRAPHS,
+    since: '0.11.0',
+    source: `${VLLM}/pull/25444 (cudagraph_mode FULL_AND_PIECEWISE by default), in the notes of ${VLLM}/releases/tag/v0.11.0`,
+  },
+  {
+    ...FULL_GRAPHS,
     since: '0.14.0',
     asyncScheduling: true,
     source: `${VLLM}/releases/tag/v0.14.0: async scheduling on by default (${VLLM}/pull/27614), not with pipeline parallelism`,
   },
   {
-    ...HYBRID,
+    ...FULL_GRAPHS,
     since: '0.20.0',
     asyncScheduling: true,
     reserveFullSequence: true,
     source: `${VLLM}/pull/37307 (scheduler_reserve_full_isl, default on): absent up to 0.17, on in nightly builds of 0.19.1 and after; which of 0.18 to 0.20 shipped it first was not found`,
   },
   {
-    ...HYBRID,
+    ...FULL_GRAPHS,
     since: '0.21.0',
     asyncScheduling: true,
     reserveFullSequence: true,
@@ -128,6 +138,7 @@ export interface EngineDefaults {
   readonly asyncScheduling: boolean;
   readonly reserveFullSequence: boolean;
   readonly hybridKvCache: boolean;
+  readonly fullDecodeGraphs: boolean;
   readonly chunkedPrefill: boolean;
   readonly source: string;
 }
@@ -205,6 +216,7 @@ function resolve(
     asyncScheduling: kind === 'v1' && row.asyncScheduling,
     reserveFullSequence: kind === 'v1' && row.reserveFullSequence,
     hybridKvCache: kind === 'v1' && row.hybridKvCache,
+    fullDecodeGraphs: kind === 'v0' || row.fullDecodeGraphs,
     chunkedPrefill: limits.chunkedPrefill,
     source: row.source,
   };

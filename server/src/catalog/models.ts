@@ -27,6 +27,7 @@ export interface ModelRow {
   readonly slidingWindow?: NonNullable<ModelShape['slidingWindow']>;
   readonly nativeWeightDtype: WeightDtype;
   readonly nativeExpertsOnly?: boolean;
+  readonly fp8Blocks?: boolean;
   readonly paramsTotalB: number;
   readonly paramsActiveB: number;
   readonly kvBytesPerTokenBf16: number;
@@ -126,6 +127,7 @@ function rowShape(row: ModelRow): ModelShape {
     ...(row.slidingWindow === undefined ? {} : { slidingWindow: windowOf(row.slidingWindow) }),
     nativeWeightDtype: row.nativeWeightDtype,
     ...(row.nativeExpertsOnly === true ? { nativeExpertsOnly: true } : {}),
+    ...(row.fp8Blocks === true ? { fp8Blocks: true } : {}),
   };
 }
 

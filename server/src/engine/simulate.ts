@@ -254,45 +254,79 @@ function leastOf<T extends object>(choices: readonly T[], score: (choice: T) => 
 }
 
 /**
- * Users send their next request the moment the last one has finished. Each user stays with one engine, as sessions do;
- * requests are numbered in the order users send them, which begins with one each. Those first ones meet at the front
- * end; later ones come one by one and find it free.
+ * Users send their next request the moment the last one is answered. Each user stays with one engine, as sessions do;
+ * requests are numbered in the order users send them, which begins with one each.
  */
 function runClosed(engines: readonly Engine[], records: Records, concurrency: number, frontEnd: FrontEnd | null): void {
   const share = Math.ceil(records.count / engines.length);
   engines.forEach((engine, index) => {
     const begin = Math.min(records.count, index * share);
     const end = Math.min(records.count, begin + share);
-    const first = Math.min(end, begin + usersOf(concurrency, engines.length, index));
-    let next = first;
-    let due = 0;
-    let issuing = false;
-    const issue = (): void => {
-      // Refused requests answer at once: a loop, not a recursion.
-      if (issuing) return;
-      issuing = true;
-      while (due > 0) {
-        due -= 1;
-        const request = next++;
-        records.arrivalS[request] = engine.nowS;
-        frontEnd?.passes(request);
-        engine.enqueue(request, engine.nowS);
-      }
-      issuing = false;
-    };
-    engine.onAnswer(() => {
-      if (next + due < end) due += 1;
-      issue();
-    });
-    const readyS = frontEnd?.readyTimes(records.arrivalS.subarray(begin, first), 1, begin);
-    for (let request = begin; request < first; request++) {
-      const atS = readyS?.[request - begin] ?? 0;
-      if (atS > 0) engine.run(atS);
-      records.arrivalS[request] = 0;
-      engine.enqueue(request, atS);
-    }
-    engine.run(Number.POSITIVE_INFINITY);
+    const users = { begin, end, first: Math.min(end, begin + usersOf(concurrency, engines.length, index)) };
+    if (frontEnd === null) runUsers(engine, records, users);
+    else runUsersBehind(frontEnd, engine, records, users);
   });
+}
+
+/** Requests of one engine: from `begin` to before `end`, those before `first` at the very start. */
+interface Users {
+  readonly begin: number;
+  readonly end: number;
+  readonly first: number;
+}
+
+/** Requests reach the scheduler the moment they are sent. */
+function runUsers(engine: Engine, records: Records, { begin, end, first }: Users): void {
+  let next = first;
+  let due = 0;
+  let issuing = false;
+  const issue = (): void => {
+    // Refused requests answer at once: a loop, not a recursion.
+    if (issuing) return;
+    issuing = true;
+    while (due > 0) {
+      due -= 1;
+      const request = next++;
+      records.arrivalS[request] = engine.nowS;
+      engine.enqueue(request, engine.nowS);
+    }
+    issuing = false;
+  };
+  engine.onAnswer(() => {
+    if (next + due < end) due += 1;
+    issue();
+  });
+  for (let request = begin; request < first; request++) {
+    records.arrivalS[request] = 0;
+    engine.enqueue(request, 0);
+  }
+  engine.run(Number.POSITIVE_INFINITY);
+}
+
+/** Requests go through the front end, so that the next one comes when steps have begun without it. */
+function runUsersBehind(frontEnd: FrontEnd, engine: Engine, records: Records, { begin, end, first }: Users): void {
+  const door = frontEnd.door();
+  const readyS = new Float64Array(end - begin);
+  let sent = begin;
+  const send = (arrivalS: number): number => {
+    records.arrivalS[sent] = arrivalS;
+    const atS = door.pass(sent, arrivalS);
+    readyS[sent - begin] = atS;
+    sent += 1;
+    return atS;
+  };
+  engine.onAnswer(() => {
+    if (sent < end) engine.stopAt(send(engine.nowS + frontEnd.latencyS));
+  });
+  while (sent < first) send(0);
+  for (let request = begin; request < end; ) {
+    const atS = request < sent ? readyS[request - begin]! : Number.POSITIVE_INFINITY;
+    engine.run(atS);
+    if (atS === Number.POSITIVE_INFINITY) continue;
+    engine.enqueue(request, atS);
+    request += 1;
+  }
+  engine.run(Number.POSITIVE_INFINITY);
 }
 
 function usersOf(concurrency: number, engines: number, index: number): number {

@@ -55,6 +55,8 @@ export interface ModelShape {
   readonly nativeWeightDtype: WeightDtype;
   /** True where only the routed experts are stored in the native dtype and all else is bf16 (gpt-oss). */
   readonly nativeExpertsOnly?: boolean;
+  /** Its published fp8 weights have a scale for each block of 128 × 128, whatever the native dtype. */
+  readonly fp8Blocks?: boolean;
 }
 
 /** What the cost and memory models need to know of a GPU. Rates are dense datasheet peaks. */
@@ -258,6 +260,8 @@ export interface EngineInput {
   /** Pins the KV pool (as a start-up log tells it); null: from the memory model. */
   readonly numGpuBlocks: number | null;
   readonly enforceEager: boolean;
+  /** Decode steps are recorded whole as CUDA graphs (absent), or all but their attention. */
+  readonly fullDecodeGraphs?: boolean;
   readonly asyncScheduling: boolean;
   /** How requests come in: over HTTP (absent), handed to the engine by the program that measures it, or all in one batch. */
   readonly harness?: 'http' | 'inProcess' | 'batch';

@@ -48,6 +48,7 @@ export function engineInput(plan: Plan, overrides: InputOverrides = {}): EngineI
     enforceEager: engine.enforceEager.value,
     prefixCaching: engine.prefixCaching.value,
     hybridKvCache: engine.hybridKvCache.value,
+    fullDecodeGraphs: engine.fullDecodeGraphs.value,
     ...kvOffload(engine),
     asyncScheduling: engine.asyncScheduling.value,
     layerkv: {

@@ -93,6 +93,7 @@ export interface Plan {
     readonly reserveFullSequence: Located<boolean>;
     /** vLLM's hybrid KV cache manager; follows from the version alone. */
     readonly hybridKvCache: Located<boolean>;
+    readonly fullDecodeGraphs: Located<boolean>;
     /** What start-up counts against the share of memory; follows from the version, the scheduler and the model. */
     readonly memoryLaw: Located<MemoryLaw>;
     readonly prefixCaching: Located<boolean>;

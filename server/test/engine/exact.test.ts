@@ -5,7 +5,7 @@ import { Lane } from '../../src/engine/schedule/lane.ts';
 import { Parking } from '../../src/engine/schedule/parking.ts';
 import { SloGate } from '../../src/engine/schedule/sloGate.ts';
 import { WindowBlocks } from '../../src/engine/schedule/windowBlocks.ts';
-import { simulate } from '../../src/engine/simulate.ts';
+import { costModel, simulate } from '../../src/engine/simulate.ts';
 import { checkAgainstReference } from './checkAgainstReference.ts';
 import { count } from './countCalls.ts';
 import { figureOneInput, hostileInput } from './inputs.ts';
@@ -22,7 +22,8 @@ describe('engine against the naive reference', () => {
     });
   });
 
-  it('is hunted with plans that meet every corner of the policies', () => {
+  it('is hunted with plans that meet every corner of the policies', function () {
+    this.timeout(60_000);
     const met = {
       preempted: 0,
       refused: 0,
@@ -39,6 +40,7 @@ describe('engine against the naive reference', () => {
       virtualEngines: 0,
       batchQueues: 0,
       preemptedUnderWay: 0,
+      stepsAhead: 0,
     };
     const undo = [
       count(Lane.prototype, 'orphan', () => met.preemptedUnderWay++),
@@ -49,7 +51,7 @@ describe('engine against the naive reference', () => {
       count(SloGate.prototype, 'claim', (open) => (met.gated += open === false ? 1 : 0)),
     ];
     try {
-      for (const input of fc.sample(hostileInput, { numRuns: 8000, seed: 11 })) {
+      for (const input of fc.sample(hostileInput, { numRuns: 16_000, seed: 11 })) {
         const { records } = simulate(input);
         met.preempted += records.preemptions;
         met.refused += records.refused;
@@ -58,6 +60,7 @@ describe('engine against the naive reference', () => {
         const pipelined = input.parallelism.pipeline > 1;
         met.virtualEngines += pipelined && input.scheduler === 'v0' ? 1 : 0;
         met.batchQueues += pipelined && input.scheduler === 'v1' ? 1 : 0;
+        met.stepsAhead += costModel(input).stepsAhead ? 1 : 0;
         met.windowed += input.model.slidingWindow === undefined ? 0 : 1;
         const grouped = hybridGroups(input) !== null;
         met.grouped += grouped ? 1 : 0;

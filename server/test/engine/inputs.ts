@@ -116,6 +116,7 @@ export const hostileInput: fc.Arbitrary<EngineInput> = fc
     layers: fc.integer({ min: 1, max: 7 }),
     window: fc.option(fc.integer({ min: 1, max: 50 })),
     hybrid: fc.boolean(),
+    asyncScheduling: fc.boolean(),
     localShare: fc.double({ min: 0, max: 1, noNaN: true }),
     scheduler: fc.constantFrom('v0' as const, 'v1' as const),
     policy: fc.constantFrom('vllm' as const, 'layerkv' as const, 'layerkv-no-slo' as const, 'layerkv-no-slo' as const),
@@ -195,6 +196,7 @@ export const hostileInput: fc.Arbitrary<EngineInput> = fc
         reserveFullSequence: draw.reserveFullSequence,
       },
       hybridKvCache: draw.hybrid,
+      asyncScheduling: draw.asyncScheduling,
       layerkv: {
         ...figureOneInput(1).layerkv,
         hostPoolBytes: draw.hostBytes,

@@ -18,6 +18,8 @@ export class ReferenceEngine extends ReferenceState {
     for (;;) {
       this.takeArrivals();
       if (this.step()) continue;
+      this.underWay = false;
+      if (this.seeAll()) continue;
       if (this.reloading.length + this.leaving.length === 0 && this.untie()) continue;
       // Nothing to do: on to whatever comes next.
       const next = Math.min(
@@ -50,8 +52,18 @@ export class ReferenceEngine extends ReferenceState {
       if (next === null && this.arrivals.nextS() <= this.clock + NS) next = this.arrivals.take();
       if (next === null) return;
       if (next.input >= this.input.limits.maxModelLenTokens) this.refused += 1;
-      else this.waiting.push(next);
+      else {
+        this.waiting.push(next);
+        if (this.underWay && this.cost.stepsAhead) this.unseen.push(next);
+      }
     }
+  }
+
+  /** No step had been put together: whoever has come is seen at once. False when that is nobody. */
+  protected seeAll(): boolean {
+    const some = this.unseen.length > 0;
+    this.unseen = [];
+    return some;
   }
 
   /** One iteration. False when nothing could be scheduled. */
@@ -165,6 +177,7 @@ export class ReferenceEngine extends ReferenceState {
       }
     }
     while (!preempted && !stalled && this.waiting.length > 0 && budget > 0) {
+      if (this.unseen.includes(this.waiting[0]!)) break;
       const seats = this.running.length + this.prefilling.length + chunks.length + this.reloading.length;
       if (seats >= maxNumSeqs) break;
       const head = this.waiting[0]!;
@@ -260,6 +273,8 @@ export class ReferenceEngine extends ReferenceState {
     { settle }: Pick<ReferenceFlight, 'prefills' | 'transient' | 'joining' | 'settle'>,
   ): void {
     this.clock += duration;
+    this.underWay = true;
+    this.unseen = [];
     settle();
   }
 

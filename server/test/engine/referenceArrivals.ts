@@ -1,6 +1,6 @@
 /**
- * Who comes to the scheduler when, written down plainly: requests that arrive by themselves pass the front end one after
- * the other; in a closed loop those are the users' first ones, and each answer brings one more at once.
+ * Who comes to the scheduler when, written down plainly: requests pass the front end one after the other; in a closed
+ * loop those are the users' first ones, and each answer brings one more. Without a front end it comes at once.
  */
 import type { FrontEndLaw } from '../../src/engine/cost/types.ts';
 
@@ -19,6 +19,7 @@ export class ReferenceArrivals<R extends Timed> {
   /** Requests that arrive by themselves come before this one. */
   private readonly scheduled: number;
   private readonly readyS: number[] = [];
+  private freeS = 0;
   private taken = 0;
   private followUps = 0;
 
@@ -26,41 +27,41 @@ export class ReferenceArrivals<R extends Timed> {
     this.requests = requests;
     this.frontEnd = frontEnd;
     this.scheduled = closed === null ? requests.length : Math.min(closed, requests.length);
-    let freeS = 0;
-    for (const { arrivalS, input } of requests.slice(0, this.scheduled)) {
-      freeS = frontEnd === null ? arrivalS : Math.max(freeS, arrivalS) + frontEnd.serviceS(input);
-      this.readyS.push(freeS);
-    }
+    for (const r of requests.slice(0, this.scheduled)) this.pass(r);
   }
 
-  /** When the next request comes by itself; Infinity: none does. */
+  private pass({ arrivalS, input }: R): void {
+    this.freeS = this.frontEnd === null ? arrivalS : Math.max(this.freeS, arrivalS) + this.frontEnd.serviceS(input);
+    this.readyS.push(this.freeS);
+  }
+
+  /** When the next request comes; Infinity: none is on its way. */
   nextS(): number {
-    return this.taken < this.scheduled ? this.readyS[this.taken]! : Number.POSITIVE_INFINITY;
+    return this.readyS[this.taken] ?? Number.POSITIVE_INFINITY;
   }
 
-  /** The next request that comes by itself. */
+  /** The next request that is on its way. */
   take(): R {
     return this.requests[this.taken++]!;
   }
 
-  /** The request that follows an answer, sent at `clockS`; null where all answers have been followed up. */
+  /** The request that follows an answer at `clockS`, where it comes at once; null where all answers have been followed up. */
   followUp(answered: number, clockS: number): R | null {
-    const next = this.requests[this.scheduled + this.followUps];
-    if (next === undefined || this.followUps >= answered) return null;
-    this.followUps += 1;
-    next.arrivalS = clockS;
-    return next;
+    for (;;) {
+      const next = this.requests[this.scheduled + this.followUps];
+      if (next === undefined || this.followUps >= answered) return null;
+      this.followUps += 1;
+      next.arrivalS = clockS + (this.frontEnd?.latencyS ?? 0);
+      if (this.frontEnd === null) return next;
+      this.pass(next);
+    }
   }
 
   /** What delays each request alone, put on its times at the end. */
   delay(): void {
-    if (this.frontEnd === null) return;
-    const { latencyS, serviceS } = this.frontEnd;
-    this.requests.forEach((r, index) => {
-      const ownS = index < this.scheduled ? 0 : serviceS(r.input);
-      r.prefillStartS += ownS;
-      r.firstTokenS += latencyS + ownS;
-      r.finishS += latencyS + ownS;
-    });
+    for (const r of this.requests) {
+      r.firstTokenS += this.frontEnd?.latencyS ?? 0;
+      r.finishS += this.frontEnd?.latencyS ?? 0;
+    }
   }
 }

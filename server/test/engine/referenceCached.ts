@@ -47,6 +47,9 @@ export class CachedReference {
   private readonly pool: number;
   private clock = 0;
   private waiting: CachedRequest[] = [];
+  /** Whether the last step has just ended, and who came when the step after it was already put together. */
+  private underWay = false;
+  private unseen: CachedRequest[] = [];
   private running: CachedRequest[] = [];
   private loading: CachedRequest[] = [];
   private ready: CachedRequest[] = [];
@@ -96,6 +99,11 @@ export class CachedReference {
     for (;;) {
       this.takeArrivals();
       if (this.step()) continue;
+      this.underWay = false;
+      if (this.unseen.length > 0) {
+        this.unseen = [];
+        continue;
+      }
       if (this.loading.length === 0 && this.ready.length > 0) {
         this.preempt(this.ready.pop()!);
         continue;
@@ -126,7 +134,10 @@ export class CachedReference {
       if (next === null && this.arrivals.nextS() <= this.clock + NS) next = this.arrivals.take();
       if (next === null) return;
       if (next.input >= this.input.limits.maxModelLenTokens) this.refused += 1;
-      else this.waiting.push(next);
+      else {
+        this.waiting.push(next);
+        if (this.underWay && this.cost.stepsAhead) this.unseen.push(next);
+      }
     }
   }
 
@@ -164,6 +175,7 @@ export class CachedReference {
     while (!full && this.waiting.length > 0 && budget > 0) {
       if (this.running.length === this.input.limits.maxNumSeqs) break;
       const head = this.waiting[0]!;
+      if (this.unseen.includes(head)) break;
       const total = head.input + head.produced;
       if (this.blocksOf(total) > this.pool) {
         this.waiting.shift();
@@ -282,6 +294,8 @@ export class CachedReference {
       batch.decodeContextTokens += r.computed + 1;
       if (Number.isFinite(window)) batch.decodeWindowTokens += Math.min(r.computed + 1, window);
     }
+    this.underWay = true;
+    this.unseen = [];
     this.clock += this.cost.stepS(batch) + this.transferS(scheduled);
     // Requests that decode and are done leave in the order in which they came.
     const decodes = scheduled.filter((r) => !r.prefilling).sort((a, b) => a.id - b.id);

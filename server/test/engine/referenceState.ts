@@ -94,6 +94,9 @@ export class ReferenceState {
   protected readonly requests: ReferenceRequest[];
   protected clock = 0;
   protected waiting: ReferenceRequest[] = [];
+  /** Whether the last step has just ended, and who came when the step after it was already put together. */
+  protected underWay = false;
+  protected unseen: ReferenceRequest[] = [];
   protected running: ReferenceRequest[] = [];
   protected partial: ReferenceRequest | null = null;
   protected parked: ReferenceRequest[] = [];

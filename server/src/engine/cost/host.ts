@@ -21,6 +21,8 @@ export interface SchedulerHost {
   readonly perStreamS: number;
   /** Launching one layer's kernels without a CUDA graph. */
   readonly launchPerLayerS: number;
+  /** The same for attention alone, the rest coming from CUDA graphs piece by piece (v1). */
+  readonly launchAttentionS: number;
   /** From the step's end until its first tokens leave the engine. */
   readonly firstTokenS: number;
 }
@@ -35,7 +37,7 @@ export interface RequestHost {
 
 export type HostInput = Pick<
   EngineInput,
-  'model' | 'scheduler' | 'enforceEager' | 'asyncScheduling' | 'parallelism' | 'harness'
+  'model' | 'scheduler' | 'enforceEager' | 'fullDecodeGraphs' | 'asyncScheduling' | 'parallelism' | 'harness'
 >;
 
 export interface HostLaw {
@@ -54,12 +56,15 @@ export function hostLaw(input: HostInput, coefficients: HostCoefficients): HostL
   const harness = input.harness ?? 'http';
   const request = coefficients[harness === 'batch' ? 'inProcess' : harness];
   const perSequenceS = law.perSequenceS + (harness === 'batch' ? 0 : law.perStreamS);
-  const eagerS = law.launchPerLayerS * input.model.layers;
+  const { layers } = input.model;
   return {
     betweenS: (seqs) => law.perStepS + perSequenceS * seqs,
-    // v0 records decode steps alone; v1 also what lies between the attention kernels of any small step.
-    launchS: (tokens, decodeOnly) =>
-      !input.enforceEager && tokens <= CAPTURED_TOKENS && (decodeOnly || input.scheduler === 'v1') ? 0 : eagerS,
+    // v0 records decode steps alone, and whole; v1 also what lies between the attention kernels of any small step.
+    launchS: (tokens, decodeOnly) => {
+      if (input.enforceEager || tokens > CAPTURED_TOKENS) return law.launchPerLayerS * layers;
+      if (decodeOnly && input.fullDecodeGraphs !== false) return 0;
+      return (input.scheduler === 'v1' ? law.launchAttentionS : law.launchPerLayerS) * layers;
+    },
     frontEnd: {
       serviceS: (promptTokens) => request.serviceS + request.perTokenS * promptTokens,
       latencyS: law.firstTokenS + request.latencyS,

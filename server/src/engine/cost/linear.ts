@@ -18,6 +18,7 @@ export function linearCost(law: LinearCost, layers: number, stages: number): Cos
     stages: stages > 1 ? stageLaw(layers, stages, zero, zero) : null,
     windowTokens: Number.POSITIVE_INFINITY,
     frontEnd: null,
+    stepsAhead: false,
     stepS(batch) {
       const prefillMs = batch.prefillTokens > 0 ? law.prefillBaseMs + law.prefillPerTokenMs * batch.prefillTokens : 0;
       const decodeS =

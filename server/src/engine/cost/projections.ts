@@ -75,8 +75,8 @@ export function productFormat(
       return 'bf16';
     case 'fp8':
       if (activations !== 'fp8' || gpu.fp8FlopsPerS === 0) return 'weightOnly';
-      // DeepSeek, MiniMax and Kimi are published in fp8 with a scale for each block of 128 × 128.
-      return model.nativeWeightDtype === 'fp8' ? 'fp8Block' : 'fp8';
+      // DeepSeek, MiniMax, and Qwen3's fp8 repositories have a scale for each block of 128 × 128.
+      return model.nativeWeightDtype === 'fp8' || model.fp8Blocks === true ? 'fp8Block' : 'fp8';
     case 'int8':
       return activations === 'int8' && gpu.int8OpsPerS > 0 ? 'int8' : 'weightOnly';
     case 'nvfp4':

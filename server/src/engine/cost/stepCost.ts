@@ -26,6 +26,7 @@ export type StepCostInput = Pick<
   | 'interconnect'
   | 'scheduler'
   | 'enforceEager'
+  | 'fullDecodeGraphs'
   | 'asyncScheduling'
   | 'harness'
 >;
@@ -62,6 +63,7 @@ export function stepCost(input: StepCostInput, hostCoefficients: HostCoefficient
     stages: stages > 1 ? stageLaw(input.model.layers, stages, (seqs) => host.betweenS(seqs), headS) : null,
     windowTokens,
     frontEnd: host.frontEnd,
+    stepsAhead: input.scheduler === 'v1' && input.asyncScheduling && stages === 1,
     stepS(batch: StepBatch): number {
       const { decodeSeqs, prefillTokens } = batch;
       const tokens = decodeSeqs + prefillTokens;

@@ -60,6 +60,8 @@ export interface CostModel {
   readonly collectives: CollectiveLaw | null;
   /** The process in front of the scheduler; null where requests reach the scheduler at once. */
   readonly frontEnd: FrontEndLaw | null;
+  /** The next step is put together while one runs (v1, asynchronous scheduling). */
+  readonly stepsAhead: boolean;
   /** How a step splits over the stages of a pipeline; null without one. */
   readonly stages: StageLaw | null;
   readonly provenance: 'fitted' | 'roofline' | 'linear';

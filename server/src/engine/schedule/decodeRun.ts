@@ -5,15 +5,15 @@ import { SIMULTANEOUS_S } from './simultaneous.ts';
 import { startStep } from './step.ts';
 
 /**
- * Decodes until something can change: a finish, a block shortage, a full window, an arrival (`untilS`) or transfer, the
+ * Decodes until something can change: a finish, a block shortage, a full window, an arrival (`replica.untilS`) or transfer, the
  * SLO budget or the forecast of free blocks. The steps between are summed in closed form; in a pipeline the last of
  * them is left under way.
  * @param single just one step: the next boundary may differ for reasons of the scheduler's own.
  */
-export function runDecode(replica: Replica, untilS: number, single: boolean): void {
+export function runDecode(replica: Replica, single: boolean): void {
   const { decode } = replica;
   const run = decodeRun(replica);
-  const steps = steadySteps(replica, run, untilS, single);
+  const steps = steadySteps(replica, run, single);
   if (replica.config.pipeline === null) {
     decodeSteps(replica, run, steps);
     replica.finishDecoded();
@@ -26,12 +26,7 @@ export function runDecode(replica: Replica, untilS: number, single: boolean): vo
   startStep(replica, last.baseS, decode.count, decode.count);
 }
 
-function steadySteps(
-  replica: Replica,
-  { baseS, growthS, holdsSteps }: DecodeRun,
-  untilS: number,
-  single: boolean,
-): number {
+function steadySteps(replica: Replica, { baseS, growthS, holdsSteps }: DecodeRun, single: boolean): number {
   // Room for one step has been made, and nothing is looked at within one.
   if (single) return 1;
   const { decode, layerkv, loads } = replica;
@@ -43,7 +38,7 @@ function steadySteps(
     if (decode.streamLayers > 0) steps = decode.stepsForHostBlocks(layerkv.holdings.hostFree, steps);
   }
   const transferS = layerkv?.parking.nextEventS() ?? loads?.nextEventS() ?? Number.POSITIVE_INFINITY;
-  const horizonS = Math.min(untilS, transferS);
+  const horizonS = Math.min(replica.untilS, transferS);
   const budgetS = horizonS - SIMULTANEOUS_S - replica.clockS;
   return runS(baseS, growthS, steps) >= budgetS ? stepsUntil(baseS, growthS, budgetS, steps) : steps;
 }
@@ -54,6 +49,7 @@ function decodeSteps(replica: Replica, { baseS, growthS, ownS, ownGrowthS }: Dec
   replica.recorder?.span(replica.clockS, replica.clockS + durationS);
   replica.recorder?.decodes(replica.clockS + baseS, baseS, growthS, steps);
   replica.clockS += durationS;
+  replica.underWay = true;
   replica.lastDecodeS = baseS + growthS * (steps - 1);
   replica.decode.advance(steps);
 }

@@ -8,6 +8,8 @@ export interface Engine {
   readonly replicas: readonly Replica[];
   /** Runs what begins before `untilS`. */
   run(untilS: number): void;
+  /** While it runs: it shall stop at `atS`, if not before. */
+  stopAt(atS: number): void;
   /** The scheduler gets a request, at `atS`. */
   enqueue(request: number, atS: number): void;
   /** Requests in hand: waiting, in prefill, decoding or parked. */
@@ -20,7 +22,7 @@ export interface Engine {
 
 /** What moves a replica on. */
 interface Runner {
-  run(untilS: number): void;
+  run(): void;
 }
 
 /** An engine with one scheduler. */
@@ -38,7 +40,13 @@ export class SingleEngine implements Engine {
   }
 
   run(untilS: number): void {
-    this.scheduler.run(untilS);
+    this.replicas[0].untilS = untilS;
+    this.scheduler.run();
+  }
+
+  stopAt(atS: number): void {
+    const [replica] = this.replicas;
+    replica.untilS = Math.min(replica.untilS, atS);
   }
 
   enqueue(request: number, atS: number): void {

@@ -20,6 +20,8 @@ import { WindowBlocks } from './windowBlocks.ts';
 
 export class Replica {
   clockS = 0;
+  /** What begins before this time is to be run, s. */
+  untilS = 0;
   readonly config: ReplicaConfig;
   readonly records: Records;
   readonly waiting = new RequestQueue();
@@ -55,6 +57,10 @@ export class Replica {
   running = 0;
   /** Requests whose prefill is under way between steps (v1). */
   inPrefill = 0;
+  /** Steps follow each other without a rest. */
+  underWay = false;
+  /** The last so many waiting requests came after the next step was put together, where that is done a step ahead. */
+  unseen = 0;
   /** The step being put together: its sums for the cost model. */
   readonly batch: StepBatch = emptyBatch();
 
@@ -93,7 +99,10 @@ export class Replica {
   enqueue(request: number, atS: number): void {
     if (this.isIdle() && atS > this.clockS + SIMULTANEOUS_S) this.clockS = atS;
     if (this.records.inputTokens[request]! >= this.config.limits.maxModelLenTokens) this.refuse();
-    else this.waiting.pushBack(request);
+    else {
+      this.waiting.pushBack(request);
+      if (this.underWay && this.config.cost.stepsAhead) this.unseen += 1;
+    }
   }
 
   isIdle(): boolean {

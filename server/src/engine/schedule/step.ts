@@ -37,6 +37,7 @@ function landOrphans(replica: Replica, lane: Lane): void {
 /** This lane's step has ended: its tokens are there. */
 function settle(replica: Replica, endS: number, durationS: number): void {
   const { lane, decode, chunks } = replica;
+  replica.underWay = true;
   replica.recorder?.span(replica.clockS, endS);
   if (lane.decodes) replica.recorder?.decodes(endS, durationS, 0, 1);
   replica.clockS = endS;

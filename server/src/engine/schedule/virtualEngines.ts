@@ -20,6 +20,7 @@ interface VirtualEngine {
 
 export class VirtualEngines implements Engine {
   nowS = 0;
+  private untilS = 0;
   readonly replicas: readonly Replica[];
   private readonly engines: readonly VirtualEngine[];
   private readonly pipeline: Pipeline;
@@ -38,6 +39,7 @@ export class VirtualEngines implements Engine {
   }
 
   run(untilS: number): void {
+    this.untilS = untilS;
     for (;;) {
       let next: VirtualEngine | null = null;
       let nextS = Number.POSITIVE_INFINITY;
@@ -51,11 +53,15 @@ export class VirtualEngines implements Engine {
       if (next === null) return;
       const results = next.replica.flights.length > 0;
       // A result that comes with the arrival is there before it; a batch is put together after it.
-      if (results ? nextS > untilS + SIMULTANEOUS_S : nextS + SIMULTANEOUS_S >= untilS) return;
+      if (results ? nextS > this.untilS + SIMULTANEOUS_S : nextS + SIMULTANEOUS_S >= this.untilS) return;
       this.nowS = nextS;
       if (results) this.land(next.replica);
-      else this.schedule(next, untilS);
+      else this.schedule(next);
     }
+  }
+
+  stopAt(atS: number): void {
+    this.untilS = Math.min(this.untilS, atS);
   }
 
   enqueue(request: number, atS: number): void {
@@ -85,11 +91,12 @@ export class VirtualEngines implements Engine {
     this.answered(0);
   }
 
-  private schedule(engine: VirtualEngine, untilS: number): void {
+  private schedule(engine: VirtualEngine): void {
     const { replica, scheduler } = engine;
     replica.clockS = this.nowS;
+    replica.untilS = this.untilS;
     engine.wakeS = 0;
-    if (scheduler.step(untilS, !this.isAlone(replica))) return;
+    if (scheduler.step(!this.isAlone(replica))) return;
     const transferS = replica.layerkv?.parking.nextEventS() ?? Number.POSITIVE_INFINITY;
     if (transferS === Number.POSITIVE_INFINITY && replica.layerkv?.parking.untie() === true) return;
     engine.wakeS = transferS;

@@ -20,11 +20,11 @@ export class PrefillFirstScheduler {
     this.preemptTail = () => replica.preemptTail();
   }
 
-  /** Runs steps that begin before `untilS`. */
-  run(untilS: number): void {
+  /** Runs steps that begin before the replica's `untilS`. */
+  run(): void {
     const { replica } = this;
-    while (replica.clockS + SIMULTANEOUS_S < untilS) {
-      if (!this.step(untilS, false) && replica.layerkv?.waitForTransfer(untilS) !== true) return;
+    while (replica.clockS + SIMULTANEOUS_S < replica.untilS) {
+      if (!this.step(false) && replica.layerkv?.waitForTransfer(replica.untilS) !== true) return;
     }
   }
 
@@ -32,7 +32,7 @@ export class PrefillFirstScheduler {
    * One step, or a run of decode steps. @param single just one step.
    * @returns false when nothing could be scheduled.
    */
-  step(untilS: number, single: boolean): boolean {
+  step(single: boolean): boolean {
     const { replica } = this;
     const { layerkv, decode, config } = replica;
     const fromS = replica.clockS;
@@ -47,7 +47,7 @@ export class PrefillFirstScheduler {
     // Who had to wait for a transfer looks again: in the meantime other engines have used the stages.
     if (config.pipeline !== null && replica.clockS > fromS) return true;
     // What was preempted may fit again after one step.
-    if (decode.count > 0) runDecode(replica, untilS, preempted || single);
+    if (decode.count > 0) runDecode(replica, preempted || single);
     return true;
   }
 

@@ -9,6 +9,10 @@
  * Only the request admitted last can be half-prefilled: earlier ones got all they asked for, or it would not have been
  * admitted. So the running list is the decode batch and at most one partial prefill behind it.
  *
+ * With asynchronous scheduling the next step is put together while one runs (vllm/v1/engine/core.py, `step_with_batch_queue`
+ * with two batches): who comes meanwhile is in neither. What a step frees counts at once here, though vLLM knows it only
+ * for the step after the next.
+ *
  * In a pipeline as many batches as stages are under way (vllm/v1/engine/core.py, `step_with_batch_queue`): filling the
  * pipeline comes before results; when nothing more can be scheduled, the engine waits for the oldest batch and sees
  * nothing else meanwhile, not even arrivals. A request under way is not scheduled again, but for further chunks of its
@@ -45,20 +49,20 @@ export class ChunkedScheduler {
     };
   }
 
-  /** Runs steps that begin before `untilS`. */
-  run(untilS: number): void {
+  /** Runs steps that begin before the replica's `untilS`. */
+  run(): void {
     const { replica } = this;
     const { flights, lanes } = replica;
-    while (replica.clockS + SIMULTANEOUS_S < untilS) {
-      if (flights.length === lanes.length || !this.step(untilS)) {
+    while (replica.clockS + SIMULTANEOUS_S < replica.untilS) {
+      if (flights.length === lanes.length || !this.step()) {
         if (flights.length > 0) land(replica);
-        else if (!this.wait(untilS)) return;
+        else if (!this.wait(replica.untilS)) return;
       }
     }
   }
 
   /** Puts a batch together and starts it. @returns false when nothing could be scheduled. */
-  private step(untilS: number): boolean {
+  private step(): boolean {
     const { replica } = this;
     const { layerkv, loads, flights } = replica;
     if (replica.lanes.length > 1) replica.select(this.nextLane());
@@ -71,10 +75,17 @@ export class ChunkedScheduler {
     this.restless = false;
     const preempted = this.scheduleRunning();
     if (!preempted && !this.stalled && (loads === null || this.scheduleLoaded(loads))) this.scheduleWaiting();
+    const unseen = replica.unseen > 0;
     if (chunks.length > 0) this.mixedStep();
     else if (decode.count > 0)
-      runDecode(replica, untilS, preempted || this.stalled || this.restless || !this.isAlone());
-    else return preempted && flights.length === 0;
+      runDecode(replica, preempted || this.stalled || this.restless || unseen || !this.isAlone());
+    else {
+      // No step had been put together: whoever has come is seen at once.
+      replica.underWay = false;
+      replica.unseen = 0;
+      return unseen || (preempted && flights.length === 0);
+    }
+    replica.unseen = 0;
     return true;
   }
 
@@ -147,7 +158,7 @@ export class ChunkedScheduler {
   private scheduleWaiting(): void {
     const { replica } = this;
     const { waiting, config, layerkv, prefix, loads, lmCache, records } = replica;
-    while (waiting.length > 0 && this.tokensLeft() > 0 && this.seatsLeft() > 0) {
+    while (waiting.length > replica.unseen && this.tokensLeft() > 0 && this.seatsLeft() > 0) {
       const request = waiting.first();
       if (replica.inFlight[request]! > 0) return;
       const total = replica.prefillTokens(request);

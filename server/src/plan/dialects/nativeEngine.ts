@@ -124,6 +124,7 @@ export function readEngine(reader: Reader, spec: YamlMap, needs: EngineNeeds): D
     ),
     reserveFullSequence: fromRow((each) => each.reserveFullSequence),
     hybridKvCache: fromRow((each) => each.hybridKvCache),
+    fullDecodeGraphs: fromRow((each) => each.fullDecodeGraphs),
     memoryLaw: row === null || needs.model === null ? null : lawOf(row, needs.model.value),
     prefixCaching: reader.value(
       section,
