@@ -26,11 +26,12 @@ const UNKNOWNS = {
   v0Step: { start: 3e-3, least: 1e-4, most: 2e-2 },
   v0Sequence: { start: 5e-5, least: 1e-7, most: 5e-4 },
   v0Stream: { start: 5e-5, least: 1e-7, most: 5e-4 },
-  v0Launch: { start: 4e-4, least: 5e-5, most: 1.5e-3 },
+  v0Eager: { start: 4e-4, least: 5e-5, most: 1.5e-3 },
   v0First: { start: 1e-2, least: 1e-4, most: 5e-2 },
   v1Step: { start: 1.2e-3, least: 5e-5, most: 1e-2 },
   v1Sequence: { start: 1e-5, least: 1e-7, most: 2e-4 },
-  v1Launch: { start: 4e-4, least: 5e-5, most: 1.5e-3 },
+  v1Eager: { start: 5e-4, least: 5e-5, most: 1.5e-3 },
+  v1Compiled: { start: 3e-4, least: 5e-5, most: 1.5e-3 },
   v1Attention: { start: 1.5e-4, least: 2e-5, most: 6e-4 },
   asyncStep: { start: 4e-4, least: 1e-5, most: 5e-3 },
   asyncSequence: { start: 5e-6, least: 1e-7, most: 2e-4 },
@@ -41,26 +42,21 @@ type Name = keyof typeof UNKNOWNS;
 
 export function fitHost(file: string) {
   const samples = lowLoadSamples(file);
-  // Times at low load are nearly affine in what the CPU takes: fit a plane, move there, and once more.
-  let values: Values = startValues();
-  let planes = planesAt(samples, values);
-  for (let round = 0; round < ROUNDS; round++) {
-    values = fitted(planes).values;
-    planes = planesAt(samples, values);
-  }
-  const whole = fitted(planes);
+  const values = polished(samples, fitted(planesAt(samples, startValues()), startValues(), REACH).values);
+  const planes = planesAt(samples, values);
   const sources = [...new Set(samples.map(({ row }) => row.source))].sort();
   const leftOut = sources.map((source) => {
-    const without = fitted(planes.filter(({ row }) => row.source !== source)).values;
+    const others = planes.filter(({ row }) => row.source !== source);
+    const without = fitted(others, startValues(), Number.POSITIVE_INFINITY).values;
     const own = planes.filter(({ row }) => row.source === source);
     return { source, samples: own.length, medianError: round(quantile(errorsOf(own, without), 0.5)) };
   });
   return {
-    coefficients: coefficients(rounded(whole.values)),
+    coefficients: coefficients(rounded(values)),
     report: {
       samples: planes.length,
-      medianError: round(quantile(errorsOf(planes, whole.values), 0.5)),
-      p90Error: round(quantile(errorsOf(planes, whole.values), 0.9)),
+      medianError: round(quantile(errorsOf(planes, values), 0.5)),
+      p90Error: round(quantile(errorsOf(planes, values), 0.9)),
       leftOut,
     },
   };
@@ -77,7 +73,12 @@ function rounded(values: Values): Values {
 
 /** Parsing and handing over a request; low load cannot tell it from latency (a request's path through vLLM: about 1 ms). */
 const SERVICE_S = 1e-3;
-const ROUNDS = 2;
+/** The first planes hold near the start: no coefficient moves further than this factor by them. */
+const REACH = 1.6;
+/** Factors by which each coefficient in turn is then tried with the engine itself, the last until none helps. */
+const TRIES: readonly number[] = [1.5, 1.2, 1.07];
+/** Wide enough that who is scheduled when, which jumps, averages out. */
+const SLOPE_STEP = 0.25;
 type Values = Readonly<Record<Name, number>>;
 const NAMES = Object.keys(UNKNOWNS) as Name[];
 
@@ -88,6 +89,48 @@ interface Plane extends HostSample {
   readonly slopes: Values;
 }
 
+/** Comes closer by trying: the engine's times jump where other requests are scheduled together, and slopes mislead. */
+function polished(samples: readonly HostSample[], from: Values): Values {
+  let values = from;
+  let seconds = predictAll(samples, values);
+  let best = loss(samples, seconds, values);
+  for (const factor of TRIES) {
+    for (let helped = true; helped; ) {
+      helped = false;
+      for (const name of NAMES) {
+        const { least, most } = UNKNOWNS[name];
+        for (const way of [factor, 1 / factor]) {
+          const there = { ...values, [name]: Math.min(most, Math.max(least, values[name] * way)) };
+          const moved = predictMoved(samples, seconds, there, name);
+          const tried = loss(samples, moved, there);
+          if (tried >= best - 1e-3) continue;
+          [values, seconds, best, helped] = [there, moved, tried, true];
+        }
+      }
+    }
+  }
+  return values;
+}
+
+/** Times where just one coefficient has moved. */
+function predictMoved(
+  samples: readonly HostSample[],
+  before: readonly number[],
+  values: Values,
+  name: Name,
+): readonly number[] {
+  const moving = samples.filter(({ input }) => mattersTo(name, input));
+  const moved = new Map(predictAll(moving, values).map((seconds, index) => [moving[index], seconds]));
+  return samples.map((sample, index) => moved.get(sample) ?? before[index] ?? 0);
+}
+
+/** Soft-L1 over logarithms, as `fitLaw` minimises it, anchors included. */
+function loss(samples: readonly HostSample[], seconds: readonly number[], values: Values): number {
+  const soft = (ratio: number): number => Math.hypot(1, Math.log(ratio) / 0.1) - 1;
+  const anchors = NAMES.reduce((sum, name) => sum + ANCHORS * soft(values[name] / UNKNOWNS[name].start), 0);
+  return samples.reduce((sum, { measuredS }, index) => sum + soft((seconds[index] ?? 0) / measuredS), anchors);
+}
+
 function startValues(): Values {
   return Object.fromEntries(NAMES.map((name) => [name, UNKNOWNS[name].start])) as Values;
 }
@@ -95,8 +138,8 @@ function startValues(): Values {
 function planesAt(samples: readonly HostSample[], point: Values): readonly Plane[] {
   const at = predictAll(samples, point);
   const slopes = NAMES.map((name) => {
-    const step = point[name] * 0.1;
-    const moved = predictAll(samples, { ...point, [name]: point[name] + step });
+    const step = point[name] * SLOPE_STEP;
+    const moved = predictMoved(samples, at, { ...point, [name]: point[name] + step }, name);
     return moved.map((seconds, index) => (seconds - (at[index] ?? 0)) / step);
   });
   return samples.map((sample, index) => ({
@@ -105,6 +148,14 @@ function planesAt(samples: readonly HostSample[], point: Values): readonly Plane
     point,
     slopes: Object.fromEntries(NAMES.map((name, k) => [name, slopes[k]?.[index] ?? 0])) as Values,
   }));
+}
+
+function mattersTo(name: Name, { scheduler, asyncScheduling, harness }: EngineInput): boolean {
+  if (name.startsWith('v0')) return scheduler === 'v0';
+  if (name.startsWith('http')) return (harness ?? 'http') === 'http';
+  if (name.startsWith('async')) return scheduler === 'v1' && asyncScheduling;
+  if (name === 'v1Step' || name === 'v1Sequence') return scheduler === 'v1' && !asyncScheduling;
+  return scheduler === 'v1';
 }
 
 function planeS({ atS, point, slopes }: Plane, values: Values): number {
@@ -116,12 +167,19 @@ function planeS({ atS, point, slopes }: Plane, values: Values): number {
  * What rows at low load cannot tell apart stays near where the search begins: each coefficient counts as a few rows that
  * measured just that.
  */
-function fitted(planes: readonly Plane[]) {
+function fitted(planes: readonly Plane[], point: Values, reach: number) {
   const anchors = NAMES.flatMap((name) =>
     Array.from({ length: ANCHORS }, () => ({ name, measuredS: UNKNOWNS[name].start })),
   );
   const all: readonly (Plane | (Sample & { readonly name: Name }))[] = [...planes, ...anchors];
-  return fitLaw(all, UNKNOWNS, (sample, values) => ('name' in sample ? values[sample.name] : planeS(sample, values)));
+  const near = Object.fromEntries(
+    NAMES.map((name) => {
+      const { least, most } = UNKNOWNS[name];
+      const from = Math.max(least, point[name] / reach);
+      return [name, { start: point[name], least: from, most: Math.min(most, point[name] * reach) }];
+    }),
+  ) as Record<Name, Unknown>;
+  return fitLaw(all, near, (sample, values) => ('name' in sample ? values[sample.name] : planeS(sample, values)));
 }
 
 const ANCHORS = 4;
@@ -147,31 +205,25 @@ function secondsOf(figure: keyof Figures, value: number): number {
 }
 
 function coefficients(v: Values): HostCoefficients {
+  const v1 = {
+    perStreamS: 0,
+    launchEagerS: v.v1Eager,
+    launchCompiledS: v.v1Compiled,
+    launchAttentionS: v.v1Attention,
+    firstTokenS: 0,
+  };
   return {
     v0: {
       perStepS: v.v0Step,
       perSequenceS: v.v0Sequence,
       perStreamS: v.v0Stream,
-      launchPerLayerS: v.v0Launch,
-      launchAttentionS: 0,
+      launchEagerS: v.v0Eager,
+      launchCompiledS: v.v0Eager,
+      launchAttentionS: v.v0Eager,
       firstTokenS: v.v0First,
     },
-    v1: {
-      perStepS: v.v1Step,
-      perSequenceS: v.v1Sequence,
-      perStreamS: 0,
-      launchPerLayerS: v.v1Launch,
-      launchAttentionS: v.v1Attention,
-      firstTokenS: 0,
-    },
-    v1Async: {
-      perStepS: v.asyncStep,
-      perSequenceS: v.asyncSequence,
-      perStreamS: 0,
-      launchPerLayerS: v.v1Launch,
-      launchAttentionS: v.v1Attention,
-      firstTokenS: 0,
-    },
+    v1: { perStepS: v.v1Step, perSequenceS: v.v1Sequence, ...v1 },
+    v1Async: { perStepS: v.asyncStep, perSequenceS: v.asyncSequence, ...v1 },
     http: { serviceS: SERVICE_S, perTokenS: v.httpToken, latencyS: v.httpLatency },
     inProcess: { serviceS: 0, perTokenS: 0, latencyS: 0 },
   };

@@ -19,8 +19,10 @@ export interface SchedulerHost {
   readonly perSequenceS: number;
   /** More for each sequence whose tokens are handed on as they come: v0 does that between its steps. */
   readonly perStreamS: number;
-  /** Launching one layer's kernels without a CUDA graph. */
-  readonly launchPerLayerS: number;
+  /** Launching one layer's kernels, one by one. */
+  readonly launchEagerS: number;
+  /** The same where torch.compile has made a few of them (v1): what is too large for CUDA graphs. */
+  readonly launchCompiledS: number;
   /** The same for attention alone, the rest coming from CUDA graphs piece by piece (v1). */
   readonly launchAttentionS: number;
   /** From the step's end until its first tokens leave the engine. */
@@ -51,19 +53,27 @@ export interface HostLaw {
 /** Steps of at most so many tokens are recorded as CUDA graphs (vLLM: max_cudagraph_capture_size). */
 const CAPTURED_TOKENS = 512;
 
+/**
+ * Kernels of latent attention against those of attention, which writes KV and attends: it also goes up to keys and down from
+ * values (vllm/v1/attention/backends/mla/common.py, `_forward_decode`).
+ */
+const LATENT_KERNELS = 2;
+
 export function hostLaw(input: HostInput, coefficients: HostCoefficients): HostLaw {
   const law = coefficients[input.scheduler === 'v1' && input.asyncScheduling ? 'v1Async' : input.scheduler];
   const harness = input.harness ?? 'http';
   const request = coefficients[harness === 'batch' ? 'inProcess' : harness];
   const perSequenceS = law.perSequenceS + (harness === 'batch' ? 0 : law.perStreamS);
-  const { layers } = input.model;
+  const { layers, mla } = input.model;
+  const attentionS = law.launchAttentionS * (mla === undefined ? 1 : LATENT_KERNELS) * layers;
   return {
     betweenS: (seqs) => law.perStepS + perSequenceS * seqs,
     // v0 records decode steps alone, and whole; v1 also what lies between the attention kernels of any small step.
     launchS: (tokens, decodeOnly) => {
-      if (input.enforceEager || tokens > CAPTURED_TOKENS) return law.launchPerLayerS * layers;
+      if (input.enforceEager) return law.launchEagerS * layers;
+      if (tokens > CAPTURED_TOKENS) return law.launchCompiledS * layers;
       if (decodeOnly && input.fullDecodeGraphs !== false) return 0;
-      return (input.scheduler === 'v1' ? law.launchAttentionS : law.launchPerLayerS) * layers;
+      return attentionS;
     },
     frontEnd: {
       serviceS: (promptTokens) => request.serviceS + request.perTokenS * promptTokens,
