@@ -56,7 +56,8 @@ export function modelFromHfConfig(json: unknown, dtypeStated = false): Outcome<C
   if (!shape.ok || problems.length > 0) return refuse(problems);
   const name = outer['_name_or_path'];
   const id = typeof name === 'string' && name !== '' ? name : `${type} (config.json)`;
-  const source = `config.json beside the plan${nested ? ', its text part alone' : ''}`;
+  const pictures = nested || isRecord(config['vision_config']);
+  const source = `config.json beside the plan${pictures ? ', its text part alone' : ''}`;
   return { ok: true, value: { ...inlineModel(id, shape.value, source), storedDtype: stored.dtype } };
 }
 
