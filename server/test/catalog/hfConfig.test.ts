@@ -144,7 +144,11 @@ describe('config.json of a Hugging Face model', () => {
   });
 
   it('takes old files of models with pictures, which have no group for text', () => {
-    const flat = { ...configOf('/Qwen2.5-7B-Instruct'), model_type: 'qwen2_5_vl', vision_config: { hidden_size: 1280 } };
+    const flat = {
+      ...configOf('/Qwen2.5-7B-Instruct'),
+      model_type: 'qwen2_5_vl',
+      vision_config: { hidden_size: 1280 },
+    };
     const made = modelFromHfConfig({ ...flat, vision_token_id: 151654, rope_scaling: { type: 'mrope' } });
     assert.ok(made.ok, messages(made));
     assert.match(made.value.source, /text part alone/);
