@@ -1,6 +1,6 @@
 // Builds the bundles: `node scripts/build.mjs [--tests]`. The one place for esbuild options.
 import { rmSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -11,7 +11,38 @@ const shared = { absWorkingDir: root, bundle: true, logLevel: 'warning', legalCo
 // esbuild would pick the UMD build of vscode-languageserver-types and friends, whose dynamic requires do not bundle.
 const node = { ...shared, platform: 'node', format: 'cjs', mainFields: ['module', 'main'] };
 
+/** What tests and readers of the catalogue's rows want to know, and no program reads. */
+const NOTES = [
+  ...['checkedAgainst', 'crossCheckedWith', 'uncertain', 'attentionNote', 'nativeWeightNote', 'linkNote', 'pcieNote'],
+  ...['paramsTotalComputedB', 'paramsActiveComputedB', 'paramsRoutedExpertsB', 'kvBytesPerTokenBf16'],
+  ...[
+    'kvBytesPerTokenGlobalLayersBf16',
+    'kvReplicatedAcrossTp',
+    'qkvBias',
+    'qkNorm',
+    'sharedExperts',
+    'note',
+    'pattern',
+  ],
+];
+
+/** @returns the rows as JSON, less their notes. */
+export function withoutNotes(json) {
+  return JSON.stringify(JSON.parse(json, (key, value) => (NOTES.includes(key) ? undefined : value)));
+}
+
+const leanCatalogue = {
+  name: 'lean-catalogue',
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]catalog[\\/](?:models|gpus)\.json$/ }, async ({ path }) => ({
+      contents: withoutNotes(await readFile(path, 'utf8')),
+      loader: 'json',
+    }));
+  },
+};
+
 const minified = {
+  plugins: [leanCatalogue],
   minify: true,
   keepNames: false,
   // For Node `yaml` offers CommonJS only. Its ES modules are the same code, a quarter faster once bundled, and lighter.

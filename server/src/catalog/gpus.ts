@@ -7,7 +7,7 @@ import { effectiveHostLinkGBs } from './hostLink.ts';
 import { compact, similarNames } from './names.ts';
 import { type Fault, fieldReader, isRecord, type Outcome } from './outcome.ts';
 
-/** A row of `gpus.json`; units as its `about` says. An inline `hardware.gpu` object has the same keys. */
+/** A row of `gpus.json` without its notes; units as its `about` says. An inline `hardware.gpu` object has the same keys. */
 export interface GpuRow {
   readonly gpu: string;
   readonly aliases?: readonly string[];
@@ -28,8 +28,6 @@ export interface GpuRow {
   readonly nvlinkGBs: number;
   readonly linkTopology: string;
   readonly source: string;
-  readonly uncertain?: string;
-  readonly note?: string;
   readonly priceUsdPerHour?: number;
   readonly priceDate?: string;
 }

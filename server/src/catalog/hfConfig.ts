@@ -1,165 +1,260 @@
 /**
- * A model's shape from the `config.json` of its Hugging Face repository: the plain Llama, Mistral, Mixtral, Qwen,
- * Phi-3, Gemma 2 and DeepSeek families. Anything else is refused by name, never guessed.
+ * A model's shape from the `config.json` of its Hugging Face repository, for the families of `hfFamilies.ts`. What may change
+ * memory or time and is not known here is refused by name, never guessed.
  */
 import type { CatalogModel } from '../plan/types.ts';
+import {
+  ALSO_READ,
+  ALSO_READ_MOE,
+  FAMILIES,
+  type Family,
+  IGNORED,
+  KEYS,
+  LENGTHS,
+  LISTS,
+  MLA_KEYS,
+  MOE_KEYS,
+  SHARED_COUNT,
+  UNSUPPORTED,
+  WRAPPERS,
+} from './hfFamilies.ts';
+import { type StoredFormat, storedFormat } from './hfQuantisation.ts';
+import { contextTokens, localLayers } from './hfWindows.ts';
 import { inlineModel, shapeFromFields } from './modelShape.ts';
 import { isRecord, type Outcome } from './outcome.ts';
 
 type Config = Readonly<Record<string, unknown>>;
 type Fields = Readonly<Record<string, unknown>>;
+type Names = Readonly<Record<string, readonly string[]>>;
 
-/** Our catalogue's keys against the key of `config.json` that says the same, for faults in the user's words. */
-const CONFIG_KEYS: readonly (readonly [string, string])[] = [
-  ['hiddenSize', 'hidden_size'],
-  ['queryHeads', 'num_attention_heads'],
-  ['kvHeads', 'num_key_value_heads'],
-  ['headDim', 'head_dim'],
-  ['ffnSize', 'intermediate_size'],
-  ['vocabSize', 'vocab_size'],
-  ['ropeMax', 'max_position_embeddings'],
-  ['tieEmbeddings', 'tie_word_embeddings'],
-  ['layers', 'num_hidden_layers'],
+/**
+ * @param json the parsed file.
+ * @param dtypeStated the plan says how weights are stored: what is unknown about the checkpoint's own format does not matter.
+ */
+export function modelFromHfConfig(json: unknown, dtypeStated = false): Outcome<CatalogModel> {
+  if (!isRecord(json)) return refuse(['This is no config.json of a model: it holds no group of keys.']);
+  const { outer, config, nested } = textPart(json);
+  const type = config['model_type'];
+  if (typeof type !== 'string') {
+    return refuse(['`model_type` is missing: this is no config.json of a Hugging Face model.']);
+  }
+  const family = FAMILIES.get(type);
+  if (family === undefined) return refuse([unknownFamily(type)]);
+  const problems = [...servedProblems(outer), ...unknownKeys(config, family), ...kindProblems(config)];
+  const read = reader(flattened(config, family, nested), problems);
+  const fields = fieldsOf(type, family, read);
+  const layers = Number(fields['layers']);
+  const stored = storedFormat(
+    { quantization_config: outer['quantization_config'] ?? config['quantization_config'] },
+    outer['dtype'] ?? outer['torch_dtype'] ?? config['dtype'] ?? config['torch_dtype'],
+    layers,
+    family.expertWidth !== undefined,
+  );
+  if (stored.problem !== null && !dtypeStated) problems.push(stored.problem);
+  const shape = shapeFromFields({ ...fields, ...nativeFormat(stored) });
+  if (!shape.ok) problems.push(...shape.faults.map(({ message }) => inConfigWords(message)));
+  if (!shape.ok || problems.length > 0) return refuse(problems);
+  const name = outer['_name_or_path'];
+  const id = typeof name === 'string' && name !== '' ? name : `${type} (config.json)`;
+  const pictures = nested || isRecord(config['vision_config']);
+  const source = `config.json beside the plan${pictures ? ', its text part alone' : ''}`;
+  return { ok: true, value: { ...inlineModel(id, shape.value, source), storedDtype: stored.dtype } };
+}
+
+/** The group that describes the decoder, and the whole file. */
+function textPart(json: Config): { readonly outer: Config; readonly config: Config; readonly nested: boolean } {
+  const inner = json['text_config'] ?? json['llm_config'] ?? json['language_config'];
+  const nested = WRAPPERS.has(String(json['model_type'])) && isRecord(inner);
+  return { outer: json, config: nested ? inner : json, nested };
+}
+
+function unknownFamily(type: string): string {
+  const reason = UNSUPPORTED.get(type);
+  const name = `Models of type \`${type.slice(0, 40).replaceAll('`', '')}\` cannot be read from config.json`;
+  return reason === undefined
+    ? `${name} yet. State the shape in place (layers, hiddenSize, …) or use a catalogue id.`
+    : `${name}: they have ${reason}, which is not modelled. State the shape of a similar model in place if you accept the difference.`;
+}
+
+/** Models that vLLM serves otherwise than by decoding text. */
+function servedProblems(config: Config): readonly string[] {
+  const names = config['architectures'];
+  const first = Array.isArray(names) ? names[0] : undefined;
+  const other =
+    typeof first === 'string' && !/(CausalLM|ConditionalGeneration|LMHeadModel|ChatModel|ChatGLMModel)$/.test(first);
+  const problems = other
+    ? [`\`architectures\`: ${first.slice(0, 60).replaceAll('`', '')} does not generate text.`]
+    : [];
+  for (const key of ['is_encoder_decoder', 'add_cross_attention']) {
+    if (config[key] === true) problems.push(`\`${key}\`: an encoder with cross-attention is not modelled.`);
+  }
+  return problems;
+}
+
+/** Keys that are left out of account where they have another kind of value. */
+const KINDS: readonly (readonly [string, readonly string[], (value: unknown) => boolean])[] = [
+  ['a list', LISTS, Array.isArray],
+  ['a group of keys', ['rope_scaling', 'rope_parameters', 'attn_config', 'ffn_config'], isRecord],
+  ['true or false', ['use_sliding_window'], (value) => typeof value === 'boolean'],
+  ['a whole number', [...SHARED_COUNT, 'attention_chunk_size', 'moe_layer_end_index'], Number.isSafeInteger],
 ];
 
-/** Families with no experts and one kind of attention layer (unless `windows` says otherwise). */
-const DENSE = new Set(['llama', 'mistral', 'qwen2', 'qwen3', 'phi3', 'gemma', 'gemma2', 'granite', 'olmo2', 'glm4']);
-const QWEN_MOE = new Set(['qwen2_moe', 'qwen3_moe']);
-const MLA_MOE = new Set(['deepseek_v2', 'deepseek_v3', 'kimi_k2']);
+function kindProblems(config: Config): readonly string[] {
+  return KINDS.flatMap(([kind, keys, is]) =>
+    keys
+      .filter((key) => config[key] !== undefined && config[key] !== null && !is(config[key]))
+      .map((key) => `\`${key}\` must be ${kind}.`),
+  );
+}
 
-/** `tie_word_embeddings` where the file is silent (the families' own configuration classes in transformers). */
-const TIED_BY_DEFAULT = new Set(['gemma', 'gemma2']);
+function unknownKeys(config: Config, family: Family): readonly string[] {
+  const experts = family.expertWidth === undefined ? [] : [MOE_KEYS, { SHARED_COUNT, ALSO_READ_MOE }];
+  const tables: readonly Names[] = [KEYS, { LENGTHS, ALSO_READ }, ...experts, ...(family.mla ? [MLA_KEYS] : [])];
+  const known = new Set(tables.flatMap((table) => Object.values(table).flat()));
+  const unknown = Object.keys(config).filter((key) => !known.has(key) && !IGNORED.test(key) && config[key] !== null);
+  if (unknown.length === 0) return [];
+  const shown = unknown.slice(0, 8).map((key) => `\`${key.slice(0, 40).replaceAll('`', '')}\``);
+  return [
+    `${shown.join(', ')}${unknown.length > 8 ? ', …' : ''} of config.json ${unknown.length === 1 ? 'is' : 'are'} not known and may change memory or step time. Take out of your copy what does not, or state the shape in place.`,
+  ];
+}
 
-/** @param json the parsed file. */
-export function modelFromHfConfig(json: unknown): Outcome<CatalogModel> {
-  if (!isRecord(json)) return refuse('This is no config.json of a model: it holds no group of keys.');
-  const type = json['model_type'];
-  if (typeof type !== 'string')
-    return refuse('`model_type` is missing: this is no config.json of a Hugging Face model.');
-  const family = familyFields(type, json);
-  if (family === null) {
-    return refuse(
-      `Models of type \`${type.slice(0, 40).replaceAll('`', '')}\` cannot be read from config.json yet. State the shape in place (layers, hiddenSize, …) or use a catalogue id.`,
+/** DBRX keeps attention and experts in groups of their own; what a nested file leaves out, its class fills in. */
+function flattened(config: Config, family: Family, nested: boolean): Config {
+  const parts = ['attn_config', 'ffn_config'].map((key) => config[key]).filter(isRecord);
+  return Object.assign({}, nested ? family.nestedDefaults : {}, ...parts, config);
+}
+
+interface Reader {
+  readonly config: Config;
+  readonly problems: string[];
+  /** The first key that is there; a problem where two differ. */
+  one(names: readonly string[]): unknown;
+}
+
+function reader(config: Config, problems: string[]): Reader {
+  const one = (names: readonly string[]): unknown => {
+    const stated = names.filter((name) => config[name] !== undefined && config[name] !== null);
+    const [first, ...others] = stated.map((name) => config[name]);
+    if (others.some((other) => other !== first)) {
+      problems.push(`${stated.map((name) => `\`${name}\``).join(' and ')} say the same thing and differ.`);
+    }
+    return first;
+  };
+  return { config, problems, one };
+}
+
+function fieldsOf(type: string, family: Family, read: Reader): Fields {
+  const fields = pick(read, KEYS);
+  const llama4 = type === 'llama4_text';
+  headProblems(fields, family, read.problems);
+  return defined({
+    ...fields,
+    ...(llama4 ? { ffnSize: read.config['intermediate_size_mlp'] } : {}),
+    ...(family.mla ? latentAttention(read) : {}),
+    ropeMax: contextTokens(read.config, family.scaledLength === true, read.problems),
+    tieEmbeddings: fields['tieEmbeddings'] ?? family.tied === true,
+    moe: family.expertWidth === undefined ? undefined : expertFields(read, family.expertWidth, llama4),
+    slidingWindow: localLayers(read.config, family.window, Number(fields['layers']), read.problems),
+  });
+}
+
+/** Heads that a file leaves out are not guessed. */
+function headProblems(fields: Fields, family: Family, problems: string[]): void {
+  const { hiddenSize, queryHeads, kvHeads, headDim } = fields;
+  if (family.mla) return;
+  if (kvHeads === undefined && !family.fullHeads) problems.push('`num_key_value_heads` is missing.');
+  if (headDim !== undefined) return;
+  const divides = Number(hiddenSize) % Number(queryHeads) === 0;
+  if (family.ownHeadDim || (hiddenSize !== undefined && queryHeads !== undefined && !divides)) {
+    problems.push('`head_dim` is missing.');
+  }
+}
+
+function latentAttention(read: Reader): Fields {
+  const mla = pick(read, MLA_KEYS);
+  const { qkNopeHeadDim: nope, qkRopeHeadDim: rope } = mla;
+  const headDim = typeof nope === 'number' && typeof rope === 'number' ? nope + rope : undefined;
+  // One latent vector a token; `num_key_value_heads` and `head_dim` mean nothing here.
+  return { attentionType: 'mla', kvHeads: 1, headDim, mla };
+}
+
+function expertFields(read: Reader, widthKey: string, llama4: boolean): Fields {
+  const { config, problems } = read;
+  const fields = pick(read, MOE_KEYS);
+  const width = config[widthKey];
+  const count = llama4 ? 1 : read.one(SHARED_COUNT);
+  const shared = typeof width === 'number' && typeof count === 'number' ? width * count : undefined;
+  const refuse = (key: string, why: string): number => problems.push(`\`${key}\`: ${why}`);
+  for (const key of ['moe_layer_freq', 'moe_layer_interval']) {
+    if ((config[key] ?? 1) !== 1) refuse(key, 'experts in only some of the layers are not read.');
+  }
+  const linear = config['attn_type_list'];
+  if (Array.isArray(linear) && linear.some((kind) => kind !== 1))
+    refuse('attn_type_list', 'linear attention is not modelled.');
+  const last = config['moe_layer_end_index'];
+  if (last !== undefined && last !== null && last !== -1 && last !== Number(read.one(KEYS.layers)) - 1) {
+    refuse('moe_layer_end_index', 'dense layers behind those with experts are not modelled.');
+  }
+  return defined({
+    ...fields,
+    expertFfn: width,
+    sharedFfnTotal: fields['sharedFfnTotal'] ?? shared,
+    firstDenseLayers: leadingDense(read) ?? fields['firstDenseLayers'],
+  });
+}
+
+/** Dense layers where the file lists them one by one; undefined where it does not. */
+function leadingDense({ config, problems, one }: Reader): number | undefined {
+  const layers = Number(one(KEYS.layers));
+  const every = Number(one(MOE_KEYS.moeEvery) ?? 1);
+  const { mlp_only_layers: dense, mlp_layer_types: types, moe_layers: sparse } = config;
+  const isDense = (layer: number): boolean | undefined => {
+    if (Array.isArray(types)) return types[layer] === 'dense';
+    if (Array.isArray(sparse) && sparse.length > 0) return !sparse.includes(layer);
+    return Array.isArray(dense) && dense.length > 0 ? dense.includes(layer) : undefined;
+  };
+  if (!(layers < 10_000) || isDense(0) === undefined) return undefined;
+  const listed = Array.from({ length: layers }, (_, layer) => isDense(layer) === true);
+  const first = listed.indexOf(false);
+  const regular = (from: number): boolean =>
+    listed.every((each, i) => each === (i < from || (i - from + 1) % every !== 0));
+  if (first < 0 || !(regular(first) || regular(0))) {
+    problems.push(
+      'Dense layers between those with experts are not modelled (`mlp_only_layers`, `mlp_layer_types`, `moe_layers`).',
     );
   }
-  const shape = shapeFromFields(family);
-  if (!shape.ok) {
-    return { ok: false, faults: shape.faults.map(({ message }) => ({ path: [], message: inConfigWords(message) })) };
-  }
-  const name = json['_name_or_path'];
-  const id = typeof name === 'string' && name !== '' ? name : `${type} (config.json)`;
-  return { ok: true, value: inlineModel(id, shape.value, 'config.json beside the plan') };
+  return regular(0) ? 0 : first;
 }
 
-function familyFields(type: string, config: Config): Fields | null {
-  const common = commonFields(type, config);
-  if (DENSE.has(type)) return { ...common, ...windows(type, config) };
-  if (type === 'mixtral') {
-    const experts = {
-      experts: config['num_local_experts'],
-      topK: config['num_experts_per_tok'],
-      expertFfn: config['intermediate_size'],
-    };
-    return { ...common, ...windows(type, config), moe: experts };
-  }
-  if (QWEN_MOE.has(type)) return { ...common, moe: qwenExperts(config) };
-  if (MLA_MOE.has(type)) return { ...common, ...latentAttention(config), moe: deepseekExperts(config) };
-  return null;
+/** What a plan that is silent on dtype gets is the checkpoint's format; the shape's own is that of the model. */
+function nativeFormat({ dtype, native, expertsOnly }: StoredFormat): Fields {
+  const own = native || expertsOnly || dtype === 'fp16' ? dtype : 'bf16';
+  return { nativeWeightDtype: own, ...(expertsOnly ? { nativeExpertsOnly: true } : {}) };
 }
 
-function commonFields(type: string, config: Config): Fields {
-  return defined({
-    layers: config['num_hidden_layers'],
-    hiddenSize: config['hidden_size'],
-    queryHeads: config['num_attention_heads'],
-    kvHeads: config['num_key_value_heads'],
-    headDim: config['head_dim'],
-    ffnSize: config['intermediate_size'],
-    vocabSize: config['vocab_size'],
-    ropeMax: config['max_position_embeddings'],
-    tieEmbeddings: config['tie_word_embeddings'] ?? TIED_BY_DEFAULT.has(type),
-    nativeWeightDtype: weightDtype(config),
-  });
-}
-
-/** Published format: a quantisation block wins over the compute type. */
-function weightDtype(config: Config): string | undefined {
-  const quantisation = config['quantization_config'];
-  if (isRecord(quantisation)) {
-    const method = quantisation['quant_method'];
-    const bits = quantisation['bits'];
-    if (method === 'fp8' || method === 'mxfp4') return method;
-    if ((method === 'awq' || method === 'gptq') && (bits === 4 || bits === undefined)) return 'int4';
-    if (method === 'gptq' && bits === 8) return 'int8';
-    // A method that the shape cannot carry shows as a fault of the key, not as a silent bf16.
-    return String(method);
-  }
-  const type = config['dtype'] ?? config['torch_dtype'];
-  return type === 'float16' ? 'fp16' : 'bf16';
-}
-
-/** Sliding windows: Mistral's in every layer, Gemma 2's in every second one; Qwen lists one that is switched off. */
-function windows(type: string, config: Config): Fields {
-  const tokens = config['sliding_window'];
-  const layers = config['num_hidden_layers'];
-  if (typeof tokens !== 'number' || typeof layers !== 'number') return {};
-  if (config['use_sliding_window'] === false || type.startsWith('qwen')) return {};
-  // A window as long as the context never cuts anything.
-  const longest = config['max_position_embeddings'];
-  if (typeof longest === 'number' && tokens >= longest) return {};
-  const localLayers = type === 'gemma2' ? Math.ceil(layers / 2) : layers;
-  return { slidingWindow: { tokens, kind: 'sliding', localLayers, globalLayers: layers - localLayers } };
-}
-
-function qwenExperts(config: Config): Fields {
-  return defined({
-    experts: config['num_experts'],
-    topK: config['num_experts_per_tok'],
-    expertFfn: config['moe_intermediate_size'],
-    sharedFfnTotal: config['shared_expert_intermediate_size'],
-    moeEvery: config['decoder_sparse_step'],
-  });
-}
-
-function latentAttention(config: Config): Fields {
-  const nope = config['qk_nope_head_dim'];
-  const rope = config['qk_rope_head_dim'];
-  return defined({
-    attentionType: 'mla',
-    // One latent vector a token; `num_key_value_heads` and `head_dim` mean nothing here.
-    kvHeads: 1,
-    headDim: typeof nope === 'number' && typeof rope === 'number' ? nope + rope : undefined,
-    mla: defined({
-      kvLoraRank: config['kv_lora_rank'],
-      qLoraRank: config['q_lora_rank'] ?? undefined,
-      qkNopeHeadDim: nope,
-      qkRopeHeadDim: rope,
-      vHeadDim: config['v_head_dim'],
-    }),
-  });
-}
-
-function deepseekExperts(config: Config): Fields {
-  const width = config['moe_intermediate_size'];
-  const shared = config['n_shared_experts'] ?? 0;
-  return defined({
-    experts: config['n_routed_experts'],
-    topK: config['num_experts_per_tok'],
-    expertFfn: width,
-    sharedFfnTotal: typeof width === 'number' && typeof shared === 'number' ? width * shared : undefined,
-    firstDenseLayers: config['first_k_dense_replace'],
-    moeEvery: config['moe_layer_freq'],
-  });
+function pick(read: Reader, names: Names): Fields {
+  return defined(Object.fromEntries(Object.entries(names).map(([ours, theirs]) => [ours, read.one(theirs)])));
 }
 
 function defined(fields: Fields): Fields {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null));
 }
 
+/** Faults name our keys; the user sees theirs. */
+const WORDS: readonly (readonly [string, string])[] = [
+  ...Object.entries(KEYS),
+  ...Object.entries(MLA_KEYS).map(([ours, theirs]) => [`mla.${ours}`, theirs] as const),
+  ...Object.entries(MOE_KEYS).map(([ours, theirs]) => [`moe.${ours}`, theirs] as const),
+  ['moe.expertFfn', ['moe_intermediate_size']] as const,
+  ['ropeMax', LENGTHS] as const,
+  ['slidingWindow.tokens', ['sliding_window']] as const,
+].map(([ours, theirs]) => [ours, theirs[0]]);
+
 function inConfigWords(message: string): string {
-  return CONFIG_KEYS.reduce((text, [ours, theirs]) => text.replaceAll(`\`${ours}\``, `\`${theirs}\``), message);
+  return WORDS.reduce((text, [ours, theirs]) => text.replaceAll(`\`${ours}\``, `\`${theirs}\``), message);
 }
 
-function refuse(message: string): Outcome<never> {
-  return { ok: false, faults: [{ path: [], message }] };
+function refuse(messages: readonly string[]): Outcome<never> {
+  return { ok: false, faults: messages.map((message) => ({ path: [], message })) };
 }

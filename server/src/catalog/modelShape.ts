@@ -47,6 +47,7 @@ export function shapeFromFields(fields: Fields): Outcome<ModelShape> {
     ...(windowFields === null ? {} : { slidingWindow: readWindow(windowFields, faults) }),
     nativeWeightDtype: read.text('nativeWeightDtype', DTYPES, 'bf16') ?? 'bf16',
     ...(read.flag('nativeExpertsOnly', false) ? { nativeExpertsOnly: true } : {}),
+    ...(read.flag('fp8Blocks', false) ? { fp8Blocks: true } : {}),
   };
   if (shape.moe !== undefined && shape.moe.topK > shape.moe.experts) {
     faults.push({ path: ['moe', 'topK'], message: '`moe.topK` must not exceed `moe.experts`.' });

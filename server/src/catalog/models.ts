@@ -8,7 +8,7 @@ import { isRecord, type Outcome } from './outcome.ts';
 
 export { modelFromHfConfig } from './hfConfig.ts';
 
-/** A row of `models.json`; units as its `about` says. An inline `spec.model` has the same keys. */
+/** A row of `models.json` without its notes; units as its `about` says. An inline `spec.model` has the same keys. */
 export interface ModelRow {
   readonly model: string;
   readonly aliases?: readonly string[];
@@ -30,11 +30,7 @@ export interface ModelRow {
   readonly fp8Blocks?: boolean;
   readonly paramsTotalB: number;
   readonly paramsActiveB: number;
-  readonly kvBytesPerTokenBf16: number;
   readonly source: string;
-  readonly uncertain?: string;
-  readonly note?: string;
-  readonly attentionNote?: string;
 }
 
 const ROWS = models as readonly ModelRow[];
@@ -73,7 +69,7 @@ export function suggestModels(name: string): readonly string[] {
   return whole.length > 0 ? whole : similarNames(compact(withoutOwner(name)), NAMES, 3);
 }
 
-/** What the catalogue says of a model beyond its shape (notes, uncertainty); undefined for inline ones. */
+/** The row of a model's id; undefined for inline ones. */
 export function modelRow(id: string): ModelRow | undefined {
   return ROW_BY_ID.get(id);
 }

@@ -37,6 +37,8 @@ export interface Located<T> {
 export interface CatalogModel {
   readonly id: string;
   readonly shape: ModelShape;
+  /** How a checkpoint stores its weights, where that may differ from the shape's own format (quantised copies). */
+  readonly storedDtype?: WeightDtype;
   readonly paramsTotal: number;
   readonly paramsActive: number;
   readonly source: string;

@@ -164,6 +164,18 @@ describe('native plans', () => {
       files: filesOf({ './config.json': JSON.stringify(config) }),
     });
     assert.equal(plans[0]?.model.value.shape.kvHeads, 8);
+    const files = (more: object) => ({
+      files: filesOf({ './config.json': JSON.stringify({ ...config, ...more }) }),
+    });
+    const good = planText({ 'id:': 'config: ./config.json' });
+    const awq = await check(good, files({ quantization_config: { quant_method: 'awq', bits: 4 } }));
+    assert.equal(awq.plans[0]?.weightDtype.value, 'int4');
+    assert.equal(awq.plans[0]?.model.value.shape.nativeWeightDtype, 'bf16');
+    await check(text, files({ index_topk: 2048 }));
+    const exotic = files({ quantization_config: { quant_method: 'exotic' } });
+    await check(text, exotic);
+    const stated = await check(planText({ 'id:': 'config: ./config.json\n    dtype: int4' }), exotic);
+    assert.equal(stated.plans[0]?.weightDtype.value, 'int4');
   });
 
   it('reads a linear cost law', async () => {

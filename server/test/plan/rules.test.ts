@@ -185,6 +185,10 @@ describe('rules', () => {
     await check(planText({ ...grouped, ...off, 'maxNumSeqs:': 'prefixCaching: false' }));
     await check(planText({ ...windowed, ...off, 'tensor:': 'pipeline: 2' }));
     await check(planText({ ...windowed, ...off, 'requests:': 'sharedPrefix: {tokens: 100, share: 0.5}' }));
+    const shape = '{layers: 32, hiddenSize: 4096, queryHeads: 32, ffnSize: 14336, vocabSize: 32000, ropeMax: 32768';
+    const all = (tokens: number) => `${shape}, slidingWindow: {tokens: ${tokens}, localLayers: 32, globalLayers: 0}}`;
+    await check(planText({ 'model:': `model: «${all(4096)}»{not-simulated}`, 'id:': '' }));
+    await check(planText({ 'model:': `model: ${all(8192)}`, 'id:': '' }));
     // These are simulated.
     await check(planText({ 'hostPool:': 'residency: stream' }));
     await check(planText({ 'hostPool:': 'countReloadWait: true' }));

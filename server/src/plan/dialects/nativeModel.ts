@@ -58,7 +58,7 @@ export async function readModel(reader: Reader, spec: YamlMap, files: Files): Pr
   const entry = entryOf(spec, 'model');
   const model = entry === undefined ? null : await readShape(reader, entry, files);
   const section = reader.section(spec, 'model');
-  const native = model?.value.shape.nativeWeightDtype;
+  const native = model?.value.storedDtype ?? model?.value.shape.nativeWeightDtype;
   const weightDtype = reader.value(
     section,
     'dtype',
@@ -88,7 +88,10 @@ async function readShape(reader: Reader, entry: YamlEntry, files: Files): Promis
   const id = entryOf(section, 'id');
   if (id !== undefined && !isEmpty(id.value)) return reader.stated(id, modelByName);
   const config = entryOf(section, 'config');
-  if (config !== undefined && !isEmpty(config.value)) return readConfig(reader, config, files);
+  if (config !== undefined && !isEmpty(config.value)) {
+    const dtype = entryOf(section, 'dtype');
+    return readConfig(reader, config, dtype !== undefined && !isEmpty(dtype.value), files);
+  }
   const shapeKeys = section.entries.filter((each) => !NOT_SHAPE.has(each.key));
   if (shapeKeys.length === 0) {
     reader.fail(
@@ -121,7 +124,12 @@ function modelByName(node: YamlNode): { ok: true; value: CatalogModel } | Failur
   );
 }
 
-async function readConfig(reader: Reader, entry: YamlEntry, files: Files): Promise<Located<CatalogModel> | null> {
+async function readConfig(
+  reader: Reader,
+  entry: YamlEntry,
+  dtypeStated: boolean,
+  files: Files,
+): Promise<Located<CatalogModel> | null> {
   const path = text(entry.value);
   if (!path.ok) {
     reader.fail(path, entry.value.range);
@@ -143,8 +151,10 @@ async function readConfig(reader: Reader, entry: YamlEntry, files: Files): Promi
       `${shorten(path.value)} is not valid JSON. Put the config.json of the model's Hugging Face repository there.`,
     );
   }
-  const made = modelFromHfConfig(parsed);
-  return located(reader, entry, made, 'model-config', `${shorten(path.value)}`);
+  const made = modelFromHfConfig(parsed, dtypeStated);
+  if (!made.ok)
+    return failure(`${shorten(path.value)} cannot be used: ${made.faults.map((fault) => fault.message).join(' ')}`);
+  return { value: made.value, range: entry.value.range, keyRange: entry.keyRange, origin: 'stated' };
 }
 
 export interface HardwareReading {

@@ -65,6 +65,13 @@ function windowedModel({ draft }: RuleContext): ReturnType<typeof placeOf> | nul
   return window.localLayers > 0 && window.globalLayers > 0 ? placeOf(draft, draft.model) : null;
 }
 
+/** The model, where no layer sees everything and sequences may grow past the window. */
+function wholeWindows({ draft }: RuleContext): ReturnType<typeof placeOf> | null {
+  const window = draft.model?.value.shape.slidingWindow;
+  if (window === undefined || window.globalLayers > 0) return null;
+  return (draft.engine.maxModelLen?.value ?? 0) > window.tokens ? placeOf(draft, draft.model) : null;
+}
+
 /** Groups of layers share the pool, but for prompts that begin alike. */
 const runsGroups = (context: RuleContext): boolean =>
   !isLayerKv(context) &&
@@ -81,6 +88,11 @@ const WINDOWS = 'This model has layers with a sliding window';
 const IN_FULL = 'the KV of all layers is counted in full, and the real pool holds more than predicted here.';
 
 const ROWS: readonly Row[] = [
+  {
+    find: wholeWindows,
+    message:
+      'All layers of this model have a sliding window. Their KV is counted in full: in vLLM a sequence takes no more than the window.',
+  },
   {
     find: cacheBesideLayerKv,
     message:

@@ -1,0 +1,40 @@
+/** The bundles hold the catalogue's rows without their notes (`scripts/build.mjs`): nothing that is read may be among them. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { gpuFromObject } from '../../src/catalog/gpus.ts';
+import { modelFromObject } from '../../src/catalog/models.ts';
+
+type Row = Readonly<Record<string, unknown>>;
+
+describe('the catalogue without its notes', () => {
+  let withoutNotes: (json: string) => string;
+
+  before(async () => {
+    const script = pathToFileURL(resolve('scripts/build.mjs')).href;
+    withoutNotes = ((await import(script)) as { withoutNotes: typeof withoutNotes }).withoutNotes;
+  });
+
+  for (const [name, read] of [
+    ['models', modelFromObject],
+    ['gpus', gpuFromObject],
+  ] as const) {
+    it(`says the same of all ${name}`, () => {
+      const text = readFileSync(`server/src/catalog/${name}.json`, 'utf8');
+      const rows = (json: string): readonly Row[] => (JSON.parse(json) as Record<string, readonly Row[]>)[name] ?? [];
+      const whole = rows(text);
+      const lean = rows(withoutNotes(text));
+      assert.equal(lean.length, whole.length);
+      assert.ok(JSON.stringify(lean).length < 0.9 * JSON.stringify(whole).length);
+      for (const [i, row] of whole.entries()) {
+        const made = read(lean[i]);
+        assert.ok(made.ok, JSON.stringify(lean[i]));
+        assert.deepEqual(made, read(row));
+        for (const key of ['model', 'gpu', 'aliases', 'source', 'paramsTotalB', 'paramsActiveB']) {
+          assert.deepEqual(lean[i]?.[key], row[key]);
+        }
+      }
+    });
+  }
+});
