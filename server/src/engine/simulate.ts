@@ -5,6 +5,7 @@ import { linearCost } from './cost/linear.ts';
 import { Pipeline } from './cost/stages.ts';
 import { stepCost } from './cost/stepCost.ts';
 import type { CostModel } from './cost/types.ts';
+import { runClosed, runOpen } from './drive.ts';
 import { FrontEnd } from './frontEnd.ts';
 import { ChunkStore } from './kv/chunkStore.ts';
 import { HostTier } from './kv/hostTier.ts';
@@ -204,133 +205,6 @@ function layerKvSetup(
     config: layerKvConfig,
     predictor: new LengthPredictor(predictor.buckets, predictor.accuracy, records.outputTokens, random),
   };
-}
-
-/** The router picks a replica, the replica's balancer one of its data-parallel ranks. */
-function runOpen(
-  replicas: readonly (readonly Engine[])[],
-  records: Records,
-  routing: EngineInput['routing'],
-  frontEnd: FrontEnd | null,
-): void {
-  const byLoad = routing === 'leastLoad' && replicas.length > 1;
-  const readyS = frontEnd?.readyTimes(records.arrivalS, replicas.length) ?? records.arrivalS;
-  for (let request = 0; request < records.count; request++) {
-    const atS = readyS[request]!;
-    if (byLoad) for (const ranks of replicas) for (const engine of ranks) engine.run(atS);
-    const ranks = byLoad ? leastOf(replicas, loadOf) : replicas[request % replicas.length]!;
-    for (const engine of ranks) engine.run(atS);
-    leastOf(ranks, rankScore).enqueue(request, atS);
-  }
-  for (const ranks of replicas) for (const engine of ranks) engine.run(Number.POSITIVE_INFINITY);
-}
-
-/** Requests that a replica has in hand. */
-function loadOf(ranks: readonly Engine[]): number {
-  return ranks.reduce((sum, engine) => sum + engine.load(), 0);
-}
-
-/**
- * vLLM's balancer between data-parallel ranks: whoever waits counts four times
- * (vllm/v1/engine/core_client.py, `DPLBAsyncMPClient.get_core_engine_for_request`). There the counts are up to 100 ms
- * old; here they are those of the arrival.
- */
-function rankScore(engine: Engine): number {
-  return engine.load() + 3 * engine.waiting();
-}
-
-/** The first of those with the least score. */
-function leastOf<T extends object>(choices: readonly T[], score: (choice: T) => number): T {
-  let best = choices[0]!;
-  if (choices.length === 1) return best;
-  let least = Number.POSITIVE_INFINITY;
-  for (const choice of choices) {
-    const own = score(choice);
-    if (own >= least) continue;
-    least = own;
-    best = choice;
-  }
-  return best;
-}
-
-/**
- * Users send their next request the moment the last one is answered. Each user stays with one engine, as sessions do;
- * requests are numbered in the order users send them, which begins with one each.
- */
-function runClosed(engines: readonly Engine[], records: Records, concurrency: number, frontEnd: FrontEnd | null): void {
-  const share = Math.ceil(records.count / engines.length);
-  engines.forEach((engine, index) => {
-    const begin = Math.min(records.count, index * share);
-    const end = Math.min(records.count, begin + share);
-    const users = { begin, end, first: Math.min(end, begin + usersOf(concurrency, engines.length, index)) };
-    if (frontEnd === null) runUsers(engine, records, users);
-    else runUsersBehind(frontEnd, engine, records, users);
-  });
-}
-
-/** Requests of one engine: from `begin` to before `end`, those before `first` at the very start. */
-interface Users {
-  readonly begin: number;
-  readonly end: number;
-  readonly first: number;
-}
-
-/** Requests reach the scheduler the moment they are sent. */
-function runUsers(engine: Engine, records: Records, { begin, end, first }: Users): void {
-  let next = first;
-  let due = 0;
-  let issuing = false;
-  const issue = (): void => {
-    // Refused requests answer at once: a loop, not a recursion.
-    if (issuing) return;
-    issuing = true;
-    while (due > 0) {
-      due -= 1;
-      const request = next++;
-      records.arrivalS[request] = engine.nowS;
-      engine.enqueue(request, engine.nowS);
-    }
-    issuing = false;
-  };
-  engine.onAnswer(() => {
-    if (next + due < end) due += 1;
-    issue();
-  });
-  for (let request = begin; request < first; request++) {
-    records.arrivalS[request] = 0;
-    engine.enqueue(request, 0);
-  }
-  engine.run(Number.POSITIVE_INFINITY);
-}
-
-/** Requests go through the front end, so that the next one comes when steps have begun without it. */
-function runUsersBehind(frontEnd: FrontEnd, engine: Engine, records: Records, { begin, end, first }: Users): void {
-  const door = frontEnd.door();
-  const readyS = new Float64Array(end - begin);
-  let sent = begin;
-  const send = (arrivalS: number): number => {
-    records.arrivalS[sent] = arrivalS;
-    const atS = door.pass(sent, arrivalS);
-    readyS[sent - begin] = atS;
-    sent += 1;
-    return atS;
-  };
-  engine.onAnswer(() => {
-    if (sent < end) engine.stopAt(send(engine.nowS + frontEnd.latencyS));
-  });
-  while (sent < first) send(0);
-  for (let request = begin; request < end; ) {
-    const atS = request < sent ? readyS[request - begin]! : Number.POSITIVE_INFINITY;
-    engine.run(atS);
-    if (atS === Number.POSITIVE_INFINITY) continue;
-    engine.enqueue(request, atS);
-    request += 1;
-  }
-  engine.run(Number.POSITIVE_INFINITY);
-}
-
-function usersOf(concurrency: number, engines: number, index: number): number {
-  return Math.max(1, Math.floor(concurrency / engines) + (index < concurrency % engines ? 1 : 0));
 }
 
 function makespan(records: Records): number {

@@ -33,6 +33,7 @@ describe('defaults of vLLM by version', () => {
         asyncScheduling: false,
         reserveFullSequence: false,
         hybridKvCache: false,
+        fullDecodeGraphs: true,
         chunkedPrefill: false,
         source: '',
       },
@@ -63,6 +64,14 @@ describe('defaults of vLLM by version', () => {
       [false, true, true],
     );
     assert.equal(of('0.20.0', 'H100', 32768, 'v0').reserveFullSequence, false);
+  });
+
+  it('records decode steps whole in v0, and again from 0.11 on', () => {
+    assert.deepEqual(
+      ['0.7.3', '0.10.2', '0.11.0'].map((v) => of(v, 'H100').fullDecodeGraphs),
+      [true, false, true],
+    );
+    assert.equal(of('0.10.2', 'H100', 32768, 'v0').fullDecodeGraphs, true);
   });
 
   it('async scheduling from 0.14, 0.92 of the memory from 0.21', () => {
