@@ -102,18 +102,22 @@ export function rowInput(row: ValidationRow): RowInput {
     { gpuMemoryUtilization: 0.98, maxModelLenTokens: enough },
   ];
   let first: RowInput | null = null;
+  let runs: RowInput | null = null;
   for (const attempt of attempts) {
     const built = inputOf(row, attempt);
     if (!built.ok) return built;
     const { kvTokens } = memoryModel(built.input);
-    const needed = Math.min(longest(row), built.input.limits.maxModelLenTokens);
-    if (kvTokens >= needed) return built;
+    const { maxModelLenTokens } = built.input.limits;
+    const needed = Math.min(longest(row), maxModelLenTokens);
+    // vLLM does not start with a pool below the maximum length.
+    if (kvTokens >= (row.maxModelLen === undefined ? maxModelLenTokens : needed)) return built;
+    if (kvTokens >= needed) runs ??= built;
     first ??= {
       ok: false,
       reason: `the KV pool holds ${Math.max(0, kvTokens)} tokens by our reckoning, a request needs ${needed}`,
     };
   }
-  return first ?? { ok: false, reason: 'the row cannot be run' };
+  return runs ?? first ?? { ok: false, reason: 'the row cannot be run' };
 }
 
 function inputOf(row: ValidationRow, filled: Filled): RowInput {

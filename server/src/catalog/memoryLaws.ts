@@ -38,6 +38,8 @@ interface MemoryLawRow {
   readonly law: MemoryLaw;
   /** For models with routed experts, where they differ. */
   readonly experts?: Partial<MemoryLaw>;
+  /** In vLLM's own container image (vllm/vllm-openai), where it differs from the bare package. */
+  readonly image?: Partial<MemoryLaw>;
   /** For v0 on a release whose own scheduler is v1. */
   readonly v0?: Partial<MemoryLaw>;
 }
@@ -88,6 +90,8 @@ const MEMORY_LAWS: readonly MemoryLawRow[] = [
     // vllm-project/vllm/pull/19312: v1 takes v0's memory_profiling.
     since: '0.9.0',
     law: V1,
+    // The image brings FlashInfer (docker/Dockerfile), whose sampler v1 takes where it finds it, until vllm-project/vllm/pull/26859.
+    image: { samplerBytesPerLogit: SAMPLER.flashInfer },
   },
   {
     since: '0.11.1',
@@ -120,14 +124,20 @@ export interface MemoryLawOfVersion {
 
 /**
  * @param version digits and dots, from 0.5.0 on (older ones get the first row).
- * @param experts the model has routed experts.
+ * @param experts the model has routed experts. @param from what vLLM was installed from: deployments run its image.
  */
-export function memoryLaw(version: string, scheduler: SchedulerKind, experts: boolean): MemoryLawOfVersion {
+export function memoryLaw(
+  version: string,
+  scheduler: SchedulerKind,
+  experts: boolean,
+  from: 'image' | 'package' = 'image',
+): MemoryLawOfVersion {
   const numbers = numbersOf(version);
   const row = MEMORY_LAWS.findLast((each) => compareVersions(numbers, numbersOf(each.since)) >= 0) ?? OLDEST;
   const law = {
     ...row.law,
     ...(experts ? row.experts : {}),
+    ...(from === 'image' && scheduler === 'v1' ? row.image : {}),
     ...(scheduler === 'v0' ? row.v0 : {}),
   };
   return { law, since: row.since };

@@ -11,8 +11,6 @@ import { hasShared, SHARED } from '../shared.ts';
 import { STARTUP_LOGS, type StartupLog } from './startupLogs.ts';
 
 const GIB = 2 ** 30;
-/** What FlashInfer's sampler keeps for a logit, where a release used it only if installed. */
-const FLASH_INFER_BYTES_PER_LOGIT = 14;
 
 function inputOf(log: StartupLog): MemoryInput {
   const gpu = findGpu(log.gpu);
@@ -21,7 +19,8 @@ function inputOf(log: StartupLog): MemoryInput {
   const defaults = engineDefaults(log.version, gpu, log.maxModelLen, log.scheduler);
   assert.ok(defaults.ok, log.name);
   const { scheduler, maxNumSeqs, maxNumBatchedTokens, blockSizeTokens, hybridKvCache } = defaults.value;
-  const { law } = memoryLaw(log.version, scheduler, model.moe !== undefined);
+  const from = log.flashInfer === true ? 'image' : 'package';
+  const { law } = memoryLaw(log.version, scheduler, model.moe !== undefined, from);
   const programMemoryBytes = log.totalGiB === undefined ? gpu.facts.programMemoryBytes : log.totalGiB * GIB;
   return figureOneInput(1, {
     model,
@@ -40,7 +39,7 @@ function inputOf(log: StartupLog): MemoryInput {
     gpuMemoryUtilization: log.utilization,
     enforceEager: log.enforceEager ?? false,
     hybridKvCache,
-    memoryLaw: log.flashInfer === true ? { ...law, samplerBytesPerLogit: FLASH_INFER_BYTES_PER_LOGIT } : law,
+    memoryLaw: law,
   });
 }
 
