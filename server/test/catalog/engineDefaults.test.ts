@@ -22,7 +22,8 @@ describe('defaults of vLLM by version', () => {
     assert.deepEqual(
       { ...row, source: '' },
       {
-        row: 'vllm 0.5.5',
+        release: 'vllm 0.5.5',
+        row: '0.5.0 until 0.8.0, all GPUs',
         version: '0.5.5',
         scheduler: 'v0',
         gpuMemoryUtilization: 0.9,
@@ -89,7 +90,7 @@ describe('defaults of vLLM by version', () => {
     assert.equal(of('0.10.0', 'H100').scheduler, 'v1');
     for (const tag of ['v0.6.6.post1', '0.6.6', ' 0.6.6-cu124 ', '0.6.6rc1', 'v0.6.6.dev12+g1a2b3c']) {
       assert.equal(of(tag, 'H100').scheduler, 'v0', tag);
-      assert.equal(of(tag, 'H100').row, 'vllm 0.6.6', tag);
+      assert.equal(of(tag, 'H100').release, 'vllm 0.6.6', tag);
     }
     assert.equal(of('0.99', 'H100').gpuMemoryUtilization, 0.92);
   });
