@@ -119,6 +119,20 @@ describe('defaults of vLLM by version', () => {
     assert.match(ancient.message, /begins with 0\.5\.0/);
   });
 
+  it('names the row of the table and its class of GPUs', () => {
+    const cases = [
+      ['0.5.5', 'H100', '0.5.0 until 0.8.0, all GPUs'],
+      ['0.8.2', 'A100 80GB SXM4', '0.8.0 until 0.8.3, GPUs other than H100 and H200'],
+      ['0.8.5', 'A100 80GB SXM4', '0.8.3 until 0.9.0, GPUs from 70 GiB'],
+      ['0.9.1', 'A100 80GB SXM4', '0.9.0 until 0.10.0, GPUs below 70 GiB and A100'],
+      ['0.9.1', 'H100', '0.9.0 until 0.10.0, GPUs from 70 GiB but A100'],
+      [DEFAULT_VERSION, 'L4', '0.21.0 and later, GPUs below 70 GiB and A100'],
+    ] as const;
+    for (const [version, gpu, row] of cases) assert.equal(of(version, gpu).row, row, version);
+    // The other scheduler than the release's own: its limits know no classes.
+    assert.equal(of('0.10.0', 'H100', 4096, 'v0').row, '0.10.0 until 0.14.0, all GPUs');
+  });
+
   it('the default is the newest known, every row has a source, rows ascend', () => {
     assert.equal(knownVersions().at(-1), DEFAULT_VERSION);
     assert.ok(knownVersions().includes('0.5.5'));

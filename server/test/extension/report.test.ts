@@ -58,7 +58,12 @@ function simulated(
       preemptions: 3,
       offload: null,
       verdict: 'violated',
-      provenance: { cost: 'roofline', engineDefaults: 'vllm 0.5.5', engineDefaultsRow: '0.5.0 until 0.8.0, all GPUs', seed: 7 },
+      provenance: {
+        cost: 'roofline',
+        engineDefaults: 'vllm 0.5.5',
+        engineDefaultsRow: '0.5.0 until 0.8.0, all GPUs',
+        seed: 7,
+      },
       ...more,
     },
     requests: {

@@ -38,7 +38,12 @@ const full: Prediction = {
   offload: { layers: 32, retainedLayers: 0, hiddenShare: 1, deviceToHostBytes: 0, hostToDeviceBytes: 0, parkedS: 0 },
   backlog: { atHalf: 12, atEnd: 47, parkedAtEnd: 46, grows: true },
   verdict: 'met',
-  provenance: { cost: 'roofline', engineDefaults: 'vllm 0.5.5', engineDefaultsRow: '0.5.0 until 0.8.0, all GPUs', seed: 1 },
+  provenance: {
+    cost: 'roofline',
+    engineDefaults: 'vllm 0.5.5',
+    engineDefaultsRow: '0.5.0 until 0.8.0, all GPUs',
+    seed: 1,
+  },
   perRequest: [{ arrivalS: 0, inputTokens: 1, outputTokens: 1, prefillStartS: null, firstTokenS: null, finishS: null }],
 };
 
