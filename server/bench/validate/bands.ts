@@ -154,20 +154,22 @@ export function percentile(sorted: readonly number[], p: number): number {
 }
 
 /**
- * Share of the samples that lie within the band which they would have got, had nothing of their own group been measured;
- * eight of ten by design. Samples without any band then do not count; null where none is left.
+ * Share of one basis' samples that lie within the band which they would have got, had nothing of their own group been
+ * measured; eight of ten by design. Samples without any band then do not count; null where none is left.
  */
 export function heldOut(
   samples: readonly Sample[],
+  basis: Cell['basis'],
   figure: ErrorFigure,
   group: 'source' | 'deployment',
 ): number | null {
-  const mine = samples.filter((sample) => sample.figure === figure);
-  const names = [...new Set(mine.map((sample) => sample[group]))];
+  const ofFigure = samples.filter((sample) => sample.figure === figure);
+  const isJudged = ({ cells }: Sample): boolean => cells[0]?.basis === basis;
+  const names = [...new Set(ofFigure.filter(isJudged).map((sample) => sample[group]))];
   const inside = names.flatMap((name) => {
-    const table = bandTable(mine.filter((sample) => sample[group] !== name));
-    return mine
-      .filter((sample) => sample[group] === name)
+    const table = bandTable(ofFigure.filter((sample) => sample[group] !== name));
+    return ofFigure
+      .filter((sample) => sample[group] === name && isJudged(sample))
       .flatMap(({ cells, ratio }) => {
         const band = bandOf(cells, figure, table);
         return band === null ? [] : [band.low <= ratio && ratio <= band.high];
@@ -177,7 +179,7 @@ export function heldOut(
 }
 
 /** The data file: what it is, how the bands fare on measurements they were not made of, and a line a cell. */
-export function bandsFile(published: readonly Sample[], calibrated: readonly Sample[]): string {
+export function bandsFile(samples: readonly Sample[]): string {
   const about = [
     'Made by `npm run validate -- FILE --bands` from published vLLM measurements (high and medium quality); do not edit. Explained in docs/confidence.md.',
     'Measured over predicted, of means: [measurements, sources, 10th percentile, median, 90th percentile].',
@@ -186,14 +188,16 @@ export function bandsFile(published: readonly Sample[], calibrated: readonly Sam
   const line = (name: string, value: unknown): string => `    ${JSON.stringify(name)}: ${JSON.stringify(value)}`;
   const block = (entries: readonly (readonly [string, unknown])[]): string =>
     `{\n${entries.map(([name, value]) => line(name, value)).join(',\n')}\n  }`;
-  const own = published.filter(({ cells }) => cells.some(({ basis }) => basis === 'published'));
-  const share = (figure: ErrorFigure, group: 'source' | 'deployment'): number | null => {
-    const value = heldOut(own, figure, group);
-    return value === null ? null : Number(value.toFixed(2));
-  };
-  const held = ERROR_FIGURES.map(
-    (figure) => [figure, { source: share(figure, 'source'), deployment: share(figure, 'deployment') }] as const,
-  );
-  const table = bandTable([...published, ...calibrated]);
-  return `{\n  "about": ${JSON.stringify(about, null, 2).replaceAll('\n', '\n  ')},\n  "heldOut": ${block(held)},\n  "cells": ${block(Object.entries(table))}\n}\n`;
+  const judgements = (['published', 'standIn', 'calibrated'] as const).map((basis) => {
+    const share = (figure: ErrorFigure, group: 'source' | 'deployment'): number | null => {
+      const value = heldOut(samples, basis, figure, group);
+      return value === null ? null : Number(value.toFixed(2));
+    };
+    const figures = ERROR_FIGURES.map((figure) => [
+      figure,
+      { source: share(figure, 'source'), deployment: share(figure, 'deployment') },
+    ]);
+    return [basis, Object.fromEntries(figures)] as const;
+  });
+  return `{\n  "about": ${JSON.stringify(about, null, 2).replaceAll('\n', '\n  ')},\n  "heldOut": ${block(judgements)},\n  "cells": ${block(Object.entries(bandTable(samples)))}\n}\n`;
 }

@@ -48,7 +48,7 @@ function compareAll(rows: readonly ValidationRow[]): string {
 }
 
 function writeBands(rows: readonly ValidationRow[]): string {
-  const text = bandsFile(publishedSamples(rows), calibratedSamples(pairsOf(rows)));
+  const text = bandsFile([...publishedSamples(rows), ...calibratedSamples(pairsOf(rows))]);
   writeFileSync(BANDS_FILE, text);
   return `${text}written to ${BANDS_FILE}`;
 }

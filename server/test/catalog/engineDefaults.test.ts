@@ -130,7 +130,7 @@ describe('defaults of vLLM by version', () => {
     ] as const;
     for (const [version, gpu, row] of cases) assert.equal(of(version, gpu).row, row, version);
     // The other scheduler than the release's own: its limits know no classes.
-    assert.equal(of('0.10.0', 'H100', 4096, 'v0').row, '0.10.0 until 0.14.0, all GPUs');
+    assert.equal(of('0.10.0', 'H100', 4096, 'v0').row, '0.10.0 until 0.11.0, all GPUs');
   });
 
   it('the default is the newest known, every row has a source, rows ascend', () => {

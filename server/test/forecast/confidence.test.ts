@@ -230,7 +230,7 @@ ${more}`;
     };
     const h100 = await predictionOf('H100');
     assert.equal(h100.provenance.cost, 'fitted');
-    assert.equal(h100.provenance.engineDefaultsRow, '0.10.0 until 0.14.0, GPUs from 70 GiB but A100');
+    assert.equal(h100.provenance.engineDefaultsRow, '0.10.0 until 0.11.0, GPUs from 70 GiB but A100');
     assert.equal(h100.provenance.confidence?.ttft?.cell.load, 'light');
     const { withinError, ttft } = h100.violationRate ?? {};
     assert.ok(withinError && ttft !== undefined);
