@@ -11,8 +11,10 @@ const shared = { absWorkingDir: root, bundle: true, logLevel: 'warning', legalCo
 // esbuild would pick the UMD build of vscode-languageserver-types and friends, whose dynamic requires do not bundle.
 const node = { ...shared, platform: 'node', format: 'cjs', mainFields: ['module', 'main'] };
 
-/** What tests and readers of the catalogue's rows want to know, and no program reads. */
+/** What tests and readers of the data files want to know, and no program reads. */
 const NOTES = [
+  ...['about', 'sources', 'heldOut'],
+  ...['smCount', 'tdpW', 'denseFp16Fp16AccumulateTflops', 'denseFp8Fp16AccumulateTflops', 'memoryBandwidthMaxGBs'],
   ...['checkedAgainst', 'crossCheckedWith', 'uncertain', 'attentionNote', 'nativeWeightNote', 'linkNote', 'pcieNote'],
   ...['paramsTotalComputedB', 'paramsActiveComputedB', 'paramsRoutedExpertsB', 'kvBytesPerTokenBf16'],
   ...[
@@ -34,7 +36,7 @@ export function withoutNotes(json) {
 const leanCatalogue = {
   name: 'lean-catalogue',
   setup({ onLoad }) {
-    onLoad({ filter: /[\\/]catalog[\\/](?:models|gpus)\.json$/ }, async ({ path }) => ({
+    onLoad({ filter: /[\\/](?:models|gpus|kernelTable|hostTable|errorBands)\.json$/ }, async ({ path }) => ({
       contents: withoutNotes(await readFile(path, 'utf8')),
       loader: 'json',
     }));

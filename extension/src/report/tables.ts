@@ -1,6 +1,7 @@
 /** The report's tables as rows of text: the page only lays them out. */
 import type { Distribution } from '../../../server/src/forecast/types.ts';
-import { costWords, missShare, POLICY_NAMES, plainNumber, versusText } from '../../../server/src/language/words.ts';
+import { costWords, defaultsWords, type LikelyFigure, likelyFigures } from '../../../server/src/language/confidence.ts';
+import { missShare, POLICY_NAMES, plainNumber, versusText } from '../../../server/src/language/words.ts';
 import { formatBytes, formatDurationMs, formatPercent } from '../../../server/src/plan/quantity.ts';
 import { type Figures, PERCENTS, type PolicyReport, type ReportModel } from './model.ts';
 import { verdictText } from './wording.ts';
@@ -147,9 +148,21 @@ const offloadLines: readonly Line[] = [
   },
 ];
 
+const likelyLine = (head: string, figure: LikelyFigure['name']): Line => ({
+  head,
+  help: '8 of 10 published measurements lay this far from what is predicted of them. All of them ran vLLM.',
+  of: (figures) => {
+    const likely = likelyFigures(figures).find(({ name }) => name === figure);
+    return likely === undefined ? NONE : `${likely.range} (${likely.measurements} on ${likely.alike})`;
+  },
+});
+
 const provenanceLines: readonly Line[] = [
+  likelyLine('Mean TTFT in 8 of 10 measurements like this', 'TTFT'),
+  likelyLine('Mean TPOT in 8 of 10', 'TPOT'),
+  likelyLine('Output in 8 of 10', 'output'),
   { head: 'Step times', of: ({ provenance }) => costWords(provenance) },
-  { head: 'Engine defaults', of: ({ provenance }) => provenance.engineDefaults },
+  { head: 'Engine defaults', of: ({ provenance }) => defaultsWords(provenance) },
   { head: 'Scheduler', of: ({ scheduler }) => scheduler },
   { head: 'Seed', of: ({ provenance }) => String(provenance.seed) },
 ];

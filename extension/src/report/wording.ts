@@ -1,4 +1,5 @@
 /** The sentences of the report: what came out, said in one line. */
+import { withinErrorText } from '../../../server/src/language/confidence.ts';
 import {
   backlogText,
   fallsBehind,
@@ -30,6 +31,14 @@ export function backlogNotes({ policies }: ReportModel): readonly string[] {
       `${POLICY_NAMES[policy]} does not keep up with the arrivals: ${backlogText(backlog)}. It carries about ` +
         `${perSecond(throughput.requestsPerS)}; a longer run serves worse than this one.`,
     ];
+  });
+}
+
+/** A sentence for each policy whose verdict would be another one within the model's error. */
+export function errorNotes({ policies, plan }: ReportModel): readonly string[] {
+  return policies.flatMap(({ policy, prediction }) => {
+    const text = withinErrorText(prediction, plan.slo.attainment);
+    return text === null ? [] : [`${POLICY_NAMES[policy]}: ${text}`];
   });
 }
 

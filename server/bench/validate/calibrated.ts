@@ -4,7 +4,7 @@
  */
 import { fitScales, type Measured, type Observation } from '../../src/calibrate/fit.ts';
 import type { CostScale } from '../../src/engine/types.ts';
-import { compareRow, isSaturatedRow, publishedFigures } from './predict.ts';
+import { type ComparedRow, compareRow, isSaturatedRow, publishedFigures } from './predict.ts';
 import { type PublishedTimes, rowInput, type ValidationRow } from './row.ts';
 import { type ErrorStats, errorOf, statsOf } from './summary.ts';
 
@@ -16,18 +16,15 @@ export interface CalibratedGroup {
   readonly ttft: ErrorStats | null;
 }
 
-/** One row predicted from one other row of its configuration. Errors are signed shares; null where not comparable. */
-interface Pair {
-  readonly source: string;
+/** One row predicted once calibrated on one other row of its configuration. */
+export interface Pair {
+  readonly row: ValidationRow;
   readonly rowsOfConfiguration: number;
   readonly distance: string;
-  readonly before: Errors;
-  readonly after: Errors;
-}
-
-interface Errors {
-  readonly tpot: number | null;
-  readonly ttft: number | null;
+  readonly before: ComparedRow;
+  readonly after: ComparedRow;
+  /** What the other row says of the step times. */
+  readonly costScale: CostScale;
 }
 
 /** What makes two rows the same deployment under other loads. */
@@ -52,11 +49,8 @@ const CONFIGURATION: readonly (keyof ValidationRow)[] = [
   'asyncScheduling',
 ];
 
-/** @param report called with the share of configurations done. */
-export function calibratedStudy(
-  rows: readonly ValidationRow[],
-  report: (fraction: number) => void,
-): ReadonlyMap<string, CalibratedGroup> {
+/** @param report called with the share of configurations done. @returns every two rows of one deployment, either way. */
+export function calibratedPairs(rows: readonly ValidationRow[], report: (fraction: number) => void): readonly Pair[] {
   const configurations = new Map<string, ValidationRow[]>();
   for (const row of rows) {
     if (row.quality === 'low' || !compareRow(row).covered) continue;
@@ -64,15 +58,19 @@ export function calibratedStudy(
     configurations.set(key, [...(configurations.get(key) ?? []), row]);
   }
   const several = [...configurations.values()].filter((members) => members.length > 1);
-  const pairs = several.flatMap((members, index) => {
+  return several.flatMap((members, index) => {
     report(index / several.length);
     return pairsOf(members);
   });
+}
+
+/** Errors by what may matter, each group by its name. */
+export function calibratedStudy(pairs: readonly Pair[]): ReadonlyMap<string, CalibratedGroup> {
   const groups: readonly (readonly [string, (pair: Pair) => string])[] = [
     ['all', () => ''],
     ['rows of the configuration: ', ({ rowsOfConfiguration: n }) => (n <= 2 ? '2' : n <= 5 ? '3 to 5' : '6 and more')],
     ['load: ', ({ distance }) => distance],
-    ['source: ', ({ source }) => source],
+    ['source: ', ({ row }) => row.source],
   ];
   return new Map(
     groups.flatMap(([prefix, key]) =>
@@ -85,29 +83,22 @@ export function calibratedStudy(
 }
 
 function pairsOf(members: readonly ValidationRow[]): readonly Pair[] {
-  const before = new Map(members.map((row) => [row, errorsOf(row)]));
+  const before = members.map((row) => ({ row, compared: compareRow(row) }));
   return members.flatMap((own) => {
     const observation = observe(own);
     if (observation === null) return [];
-    const scale = fitScales([observation]);
-    return members
-      .filter((row) => row !== own)
-      .map((row) => ({
-        source: row.source,
+    const costScale = fitScales([observation]);
+    return before
+      .filter(({ row }) => row !== own)
+      .map(({ row, compared }) => ({
+        row,
         rowsOfConfiguration: members.length,
         distance: distanceOf(own, row),
-        before: before.get(row) ?? { tpot: null, ttft: null },
-        after: errorsOf(row, scale),
+        before: compared,
+        after: compareRow(row, (input) => ({ ...input, costScale })),
+        costScale,
       }));
   });
-}
-
-function errorsOf(row: ValidationRow, costScale?: CostScale): Errors {
-  const compared = compareRow(row, costScale === undefined ? undefined : (input) => ({ ...input, costScale }));
-  return {
-    tpot: errorOf(compared, 'tpotMs'),
-    ttft: compared.saturated ? null : errorOf(compared, 'ttftMs'),
-  };
 }
 
 /** The row as a measurement to calibrate on; null where it does not tell both times of an unsaturated load. */
@@ -139,12 +130,17 @@ function distanceOf(a: ValidationRow, b: ValidationRow): string {
 }
 
 function groupOf(pairs: readonly Pair[]): CalibratedGroup {
-  const stats = (when: 'before' | 'after', figure: keyof Errors): ErrorStats | null =>
-    statsOf(pairs.flatMap((pair) => pair[when][figure] ?? []));
+  const stats = (when: 'before' | 'after', figure: 'tpotMs' | 'ttftMs'): ErrorStats | null =>
+    statsOf(
+      pairs
+        .map((pair) => pair[when])
+        .filter(({ saturated }) => figure === 'tpotMs' || !saturated)
+        .flatMap((compared) => errorOf(compared, figure) ?? []),
+    );
   return {
-    tpotBefore: stats('before', 'tpot'),
-    tpot: stats('after', 'tpot'),
-    ttftBefore: stats('before', 'ttft'),
-    ttft: stats('after', 'ttft'),
+    tpotBefore: stats('before', 'tpotMs'),
+    tpot: stats('after', 'tpotMs'),
+    ttftBefore: stats('before', 'ttftMs'),
+    ttft: stats('after', 'ttftMs'),
   };
 }

@@ -1,19 +1,28 @@
 /**
  * Entry of `npm run validate -- FILE…`: predicts every published measurement of the files and tells how far off we are.
  * `--json` prints the contract's JSON alone. `--calibrated`: how well one row, calibrated on, predicts its siblings.
+ * `--bands` rewrites the error bands that predictions carry.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { calibratedStudy } from './calibrated.ts';
+import { bandsFile, calibratedSamples, publishedSamples } from './bands.ts';
+import { calibratedPairs, calibratedStudy, type Pair } from './calibrated.ts';
 import { type ComparedRow, compareRow } from './predict.ts';
 import { report, reportCalibrated } from './report.ts';
 import type { ValidationRow } from './row.ts';
 import { GROUPINGS, groups, summarize } from './summary.ts';
 
 const { values: flags, positionals: files } = parseArgs({
-  options: { json: { type: 'boolean', default: false }, calibrated: { type: 'boolean', default: false } },
+  options: {
+    json: { type: 'boolean', default: false },
+    calibrated: { type: 'boolean', default: false },
+    bands: { type: 'boolean', default: false },
+  },
   allowPositionals: true,
 });
+
+/** From the repository's root, where `scripts/validate.mjs` starts us. */
+const BANDS_FILE = 'server/src/forecast/errorBands.json';
 
 if (files.length === 0) {
   console.error('Name at least one file of measurements: npm run validate -- FILE.jsonl …');
@@ -21,7 +30,8 @@ if (files.length === 0) {
 } else {
   try {
     const rows = files.flatMap(readRows);
-    process.stdout.write(`${flags.calibrated ? studyCalibrated(rows) : compareAll(rows)}\n`);
+    const study = flags.bands ? writeBands : flags.calibrated ? studyCalibrated : compareAll;
+    process.stdout.write(`${study(rows)}\n`);
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = 3;
@@ -37,9 +47,20 @@ function compareAll(rows: readonly ValidationRow[]): string {
   return flags.json ? JSON.stringify(asJson(compared), null, 1) : report(compared);
 }
 
-function studyCalibrated(rows: readonly ValidationRow[]): string {
-  const groups = calibratedStudy(rows, (fraction) => tell(`${Math.round(100 * fraction)} % `));
+function writeBands(rows: readonly ValidationRow[]): string {
+  const text = bandsFile([...publishedSamples(rows), ...calibratedSamples(pairsOf(rows))]);
+  writeFileSync(BANDS_FILE, text);
+  return `${text}written to ${BANDS_FILE}`;
+}
+
+function pairsOf(rows: readonly ValidationRow[]): readonly Pair[] {
+  const pairs = calibratedPairs(rows, (fraction) => tell(`${Math.round(100 * fraction)} % `));
   tell('');
+  return pairs;
+}
+
+function studyCalibrated(rows: readonly ValidationRow[]): string {
+  const groups = calibratedStudy(pairsOf(rows));
   return flags.json ? JSON.stringify(Object.fromEntries(groups), null, 1) : reportCalibrated(groups);
 }
 

@@ -5,6 +5,7 @@ import { latencies, meanOf, percentiles } from '../../src/engine/metrics.ts';
 import { simulate } from '../../src/engine/simulate.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
 import { meanLength } from '../../src/engine/workload/lengths.ts';
+import type { ServedLoad } from '../../src/forecast/confidence.ts';
 import { type PublishedTimes, rowInput, type ValidationRow } from './row.ts';
 
 /** Figures that are compared; null where not published. */
@@ -13,6 +14,9 @@ export interface Figures {
   readonly tpotMs: number | null;
   readonly outputTokS: number | null;
 }
+
+/** Our figures, and what the run tells of its load. */
+export type Predicted = Figures & ServedLoad;
 
 /** One row of the report. `predicted` is null where the row cannot be run. */
 export interface ComparedRow {
@@ -26,7 +30,7 @@ export interface ComparedRow {
   readonly load: string;
   readonly saturated: boolean;
   readonly measured: Figures;
-  readonly predicted: Figures | null;
+  readonly predicted: Predicted | null;
 }
 
 /** Random arrivals and lengths are averaged over so many seeds; a closed loop or a burst averages by itself. */
@@ -55,9 +59,9 @@ export function compareRow(
 }
 
 /** @param cost in place of the built-in law, for fits. @returns our figures, or why there are none. */
-export function predict(row: ValidationRow, input: EngineInput, cost?: CostModel): Figures | string {
+export function predict(row: ValidationRow, input: EngineInput, cost?: CostModel): Predicted | string {
   const seeds = row.load.kind === 'poisson' ? SEEDS_OF_POISSON : 1;
-  const runs: Figures[] = [];
+  const runs: Predicted[] = [];
   for (let seed = 1; seed <= seeds; seed++) {
     const run = simulate({ ...input, workload: { ...input.workload, seed } }, cost === undefined ? {} : { cost });
     const { records, makespanS } = run;
@@ -71,14 +75,19 @@ export function predict(row: ValidationRow, input: EngineInput, cost?: CostModel
       ttftMs: likeKind(row.measured.ttftMs) === 'mean' ? ttft.mean : ttft.p50,
       tpotMs: likeKind(row.measured.tpotMs) === 'mean' ? tpot.mean : tpot.p50,
       outputTokS: makespanS > 0 ? tokens / makespanS : 0,
+      queueShare: ttft.mean > 0 ? (1000 * meanOf(times.queueS)) / ttft.mean : 0,
+      open: run.workload.open,
     });
   }
-  const average = (figure: keyof Figures): number => meanOf(Float64Array.from(runs, (run) => run[figure] ?? 0));
+  const average = (figure: keyof Figures | 'queueShare'): number =>
+    meanOf(Float64Array.from(runs, (run) => run[figure] ?? 0));
   const published = publishedFigures(row);
   return {
     ttftMs: published.ttftMs === null ? null : average('ttftMs'),
     tpotMs: published.tpotMs === null ? null : average('tpotMs'),
     outputTokS: published.outputTokS === null ? null : average('outputTokS'),
+    queueShare: average('queueShare'),
+    open: runs.some(({ open }) => open),
   };
 }
 

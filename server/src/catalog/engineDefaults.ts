@@ -125,7 +125,9 @@ export const ENGINE_DEFAULTS: readonly EngineDefaultsRow[] = [
 
 /** The defaults of one deployment. */
 export interface EngineDefaults {
-  /** Row of the table in the words of the result's provenance: 'vllm 0.5.5'. */
+  /** The release in the words of the result's provenance: 'vllm 0.5.5'. */
+  readonly release: string;
+  /** The row that speaks for it, and its class of GPUs: '0.9.0 until 0.10.0, GPUs from 70 GiB but A100'. */
   readonly row: string;
   /** The release alone: '0.5.5'. */
   readonly version: string;
@@ -201,7 +203,8 @@ function resolve(
   const maxNumSeqs = large ? limits.maxNumSeqsLarge : limits.maxNumSeqsOther;
   const tokens = large ? limits.maxNumBatchedTokensLarge : limits.maxNumBatchedTokensOther;
   return {
-    row: `vllm ${version}`,
+    release: `vllm ${version}`,
+    row: `${rangeOf(row)}, ${GPU_CLASSES[limits.large][large ? 'large' : 'other']}`,
     version,
     scheduler: kind,
     gpuMemoryUtilization: row.gpuMemoryUtilization,
@@ -221,6 +224,20 @@ function resolve(
     source: row.source,
   };
 }
+
+/** The releases that a row speaks for. */
+function rangeOf(row: EngineDefaultsRow): string {
+  const next = ENGINE_DEFAULTS[ENGINE_DEFAULTS.indexOf(row) + 1];
+  return next === undefined ? `${row.since} and later` : `${row.since} until ${next.since}`;
+}
+
+/** What vLLM calls a large GPU, and what not, by the rule of the release. */
+const GPU_CLASSES: Readonly<Record<EngineDefaultsRow['large'], { readonly large: string; readonly other: string }>> = {
+  none: { large: 'all GPUs', other: 'all GPUs' },
+  'h100-h200': { large: 'H100 and H200', other: 'GPUs other than H100 and H200' },
+  'from-70GiB': { large: 'GPUs from 70 GiB', other: 'GPUs below 70 GiB' },
+  'from-70GiB-but-a100': { large: 'GPUs from 70 GiB but A100', other: 'GPUs below 70 GiB and A100' },
+};
 
 function isLarge(rule: EngineDefaultsRow['large'], gpu: CatalogGpu): boolean {
   const listed70GiB = gpu.facts.memoryBytes >= 70 * 2 ** 30;

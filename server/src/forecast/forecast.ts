@@ -4,10 +4,11 @@ import { hybridGroups } from '../engine/kv/hybrid.ts';
 import { latencies, meanOf, percentiles, shareInterval, tInterval, violations } from '../engine/metrics.ts';
 import { backlogOf, isSaturated } from '../engine/saturation.ts';
 import type { Timeline } from '../engine/schedule/timeline.ts';
-import { hostTierApplies, type Run, simulate } from '../engine/simulate.ts';
+import { costModel, hostTierApplies, type Run, simulate } from '../engine/simulate.ts';
 import type { EngineInput, Policy } from '../engine/types.ts';
 import type { Plan } from '../plan/types.ts';
 import { type Assessment, assessInput } from './assess.ts';
+import { confidenceOf, violationsWithin } from './confidence.ts';
 import { engineInput, planPolicy } from './input.ts';
 import type {
   Distribution,
@@ -120,9 +121,10 @@ function header(plan: Plan, input: EngineInput, assessment: Assessment) {
     seed: input.workload.seed,
     memory: assessment.memory,
     provenance: {
-      cost: input.costScale === undefined ? input.cost.kind : 'calibrated',
+      cost: input.costScale === undefined ? costModel(input).provenance : 'calibrated',
       ...(input.costScale === undefined ? {} : { calibration: plan.calibration.value?.path ?? '' }),
-      engineDefaults: plan.engine.defaultsRow,
+      engineDefaults: plan.engine.defaults.release,
+      engineDefaultsRow: plan.engine.defaults.row,
       seed: input.workload.seed,
     },
   };
@@ -144,17 +146,23 @@ function fromRun(
   const offloadMs = meanOf(times.exposedS) * 1000;
   const timeline = run.recording?.timeline ?? null;
   const backlog = backlogOf(run);
+  const queueShare = ttftMs === null || ttftMs.mean === 0 ? null : queueMs / ttftMs.mean;
+  const confidence =
+    ttftMs === null ? null : confidenceOf(input, { queueShare: queueShare ?? 0, open: run.workload.open });
+  const withinError = confidence === null ? null : violationsWithin(records, input.slo, confidence);
+  const { provenance, ...known } = header(plan, input, assessment);
   return {
-    ...header(plan, input, assessment),
+    ...known,
+    provenance: { ...provenance, ...(confidence === null ? {} : { confidence }) },
     requests: records.count,
     finished: records.finished,
     ttftMs,
     tpotMs: percentiles(times.tpotS, 1000),
     e2eMs: percentiles(times.e2eS, 1000),
     itlMs: gapPercentiles(run),
-    queueShare: ttftMs === null || ttftMs.mean === 0 ? null : queueMs / ttftMs.mean,
+    queueShare,
     ttftParts: ttftMs === null ? null : { queueMs, prefillMs: ttftMs.mean - queueMs - offloadMs, offloadMs },
-    violationRate: rates === null ? null : { ...rates, interval },
+    violationRate: rates === null ? null : { ...rates, interval, ...(withinError === null ? {} : { withinError }) },
     throughput: throughput(run, rates === null ? null : 1 - rates.any),
     makespanS: run.makespanS,
     preemptions: records.preemptions,

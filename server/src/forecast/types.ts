@@ -52,6 +52,49 @@ export interface RequestRecord {
   readonly finishS: number | null;
 }
 
+/**
+ * Load by the share of the mean TTFT that is spent before the prefill starts: `light` below a third, `loaded` up to two
+ * thirds; beyond, `backlogged` where requests arrive over time, `crowded` where users or requests are a given number.
+ */
+export type LoadKind = 'light' | 'loaded' | 'crowded' | 'backlogged';
+/** Experts or not; `mla`: latent attention, which in practice comes with experts. */
+export type ModelKind = 'dense' | 'moe' | 'mla';
+
+/** Which published measurements a band is made of; null: of any. */
+export interface Cell {
+  /**
+   * `published`: measurements, and what is predicted of them; `standIn`: what is predicted with the kernels of another
+   * family of GPUs, as for GPUs of which no kernel was timed; `calibrated`: what is predicted once calibrated on another
+   * measurement of the same deployment.
+   */
+  readonly basis: 'published' | 'standIn' | 'calibrated';
+  /** Family of GPUs, as the cost model names it. */
+  readonly gpu: string | null;
+  readonly model: ModelKind | null;
+  readonly load: LoadKind | null;
+}
+
+/** Measured over predicted, of means (of medians where only they are published). */
+export interface Band {
+  /** Eight of ten measurements lie between: the 10th and the 90th percentile. */
+  readonly low: number;
+  readonly high: number;
+  /** Above 1: predictions are too low more often than too high. The prediction is not corrected by it. */
+  readonly median: number;
+  readonly measurements: number;
+  readonly sources: number;
+  readonly cell: Cell;
+}
+
+/** How far off predictions like this one were; null where nothing was measured, or nothing can be off. */
+export interface Confidence {
+  /** What ran in the measurements: no LayerKV was measured but in its paper. */
+  readonly measuredPolicy: 'vllm';
+  readonly ttft: Band | null;
+  readonly tpot: Band | null;
+  readonly throughput: Band | null;
+}
+
 export type Verdict = 'does-not-fit' | 'saturated' | 'violated' | 'met';
 
 export interface Prediction {
@@ -79,6 +122,12 @@ export interface Prediction {
     readonly any: number;
     /** 95 % t-interval of `any` over 10 further seeds. */
     readonly interval: readonly [number, number] | null;
+    /** The same shares if times are off by as much as the ends of their bands say; absent without bands. */
+    readonly withinError?: {
+      readonly ttft: readonly [number, number];
+      readonly tpot: readonly [number, number];
+      readonly any: readonly [number, number];
+    };
   } | null;
   readonly throughput: {
     readonly requestsPerS: number;
@@ -94,12 +143,17 @@ export interface Prediction {
   readonly backlog?: Backlog;
   readonly verdict: Verdict;
   readonly provenance: {
-    /** `roofline`, `linear` or `calibrated`. */
+    /** Of all times: `fitted` to kernels timed on this GPU, `roofline` (datasheet), `linear` or `calibrated`. */
     readonly cost: string;
     /** The file behind `calibrated`. */
     readonly calibration?: string;
+    /** Release whose defaults count: 'vllm 0.5.5'. */
     readonly engineDefaults: string;
+    /** Row of the defaults table that speaks for it, and its class of GPUs. */
+    readonly engineDefaultsRow: string;
     readonly seed: number;
+    /** Absent where nothing ran, and for times that the plan states itself. */
+    readonly confidence?: Confidence;
   };
   readonly perRequest?: readonly RequestRecord[];
   /** How the run went over time; beside `perRequest`. */

@@ -3,8 +3,9 @@ import type { Assessment } from '../forecast/assess.ts';
 import type { Distribution, Prediction } from '../forecast/types.ts';
 import { formatBytes, formatDurationMs, formatPercent, formatTokens } from '../plan/quantity.ts';
 import type { Plan } from '../plan/types.ts';
+import { costWords, defaultsWords, likelyText, withinErrorText } from './confidence.ts';
 import { predictionOf, type WorkloadView } from './view.ts';
-import { backlogText, costWords, escapeMarkdown, fallsBehind, headlineOf, perSecond, plainNumber } from './words.ts';
+import { backlogText, escapeMarkdown, fallsBehind, headlineOf, perSecond, plainNumber } from './words.ts';
 
 /** Works before and without a simulation: what memory tells needs none. */
 export function predictionCard(workload: WorkloadView): string {
@@ -34,7 +35,21 @@ function figures(plan: Plan, prediction: Prediction): string[] {
       ? 'No SLO is stated, so nothing counts as missed.'
       : `${formatPercent(violationRate.any)} of ${prediction.requests} requests break the SLO, ` +
         `${formatPercent(allowed)} may: **${verdict}**.`;
-  return [rows.join('\n'), goal, ...behind(prediction), ...timeParts(prediction), ...served(prediction)];
+  const doubt = withinErrorText(prediction, plan.slo.attainment.value);
+  return [
+    rows.join('\n'),
+    goal,
+    ...behind(prediction),
+    ...likely(prediction),
+    ...(doubt === null ? [] : [`**${doubt}**`]),
+    ...timeParts(prediction),
+    ...served(prediction),
+  ];
+}
+
+function likely(prediction: Prediction): string[] {
+  const text = likelyText(prediction);
+  return text === null ? [] : [escapeMarkdown(text)];
 }
 
 function behind(prediction: Prediction): string[] {
@@ -100,7 +115,7 @@ function provenance({ simulation }: WorkloadView, { provenance: from, violationR
   const interval = violationRate?.interval ?? null;
   const parts = [
     `cost: ${costWords(from)}`,
-    `${from.engineDefaults} defaults, scheduler ${scheduler}`,
+    `defaults of ${defaultsWords(from)}, scheduler ${scheduler}`,
     `seed ${from.seed}`,
     ...(interval === null
       ? waiting && violationRate !== null

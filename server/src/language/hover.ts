@@ -40,7 +40,7 @@ function keyHelp(key: KeyAt, plan: Plan | null): string {
   }
   const usual = plan === null ? null : versionDefault(plan, key.path);
   if (usual !== null && effective?.origin === 'stated') {
-    lines.push(`Default of ${escapeMarkdown(usual.row)} on this GPU: ${inlineCode(usual.text)}`);
+    lines.push(`Default of ${escapeMarkdown(usual.release)}: ${inlineCode(usual.text)} (${escapeMarkdown(usual.row)})`);
   } else if (usual === null && key.defaultValue !== undefined) {
     lines.push(`Default: ${inlineCode(shown(key.defaultValue))}`);
   }

@@ -3,6 +3,7 @@ import type { Distribution, Prediction } from '../forecast/types.ts';
 import { formatDurationMs, formatPercent } from '../plan/quantity.ts';
 import type { Located, Plan } from '../plan/types.ts';
 import type { Problem, Range } from '../text/types.ts';
+import { withinErrorText } from './confidence.ts';
 import { relatedPlaces, valuePlace } from './place.ts';
 import { backlogText, describeArrivals, fallsBehind, missShare, POLICY_NAMES, perSecond } from './words.ts';
 
@@ -99,6 +100,8 @@ function missed(plan: Plan, prediction: Prediction): Problem[] {
   const allowed = 1 - attainment.value;
   if (rate.any <= allowed) return [];
   const goal = `at most ${formatPercent(allowed)} may (attainment ${formatPercent(attainment.value)})`;
+  const error = withinErrorText(prediction, attainment.value);
+  const doubt = error === null ? '' : ` ${error}`;
   const problems: Problem[] = [];
   const objective = (located: Located<number | null>, share: number, what: string, advice: string): void => {
     if (located.value === null || share <= allowed) return;
@@ -108,7 +111,7 @@ function missed(plan: Plan, prediction: Prediction): Problem[] {
     problems.push({
       rule: 'slo-missed',
       severity: 'warning',
-      message: `${told} of the requests ${what}; ${goal}.${both} ${advice}`,
+      message: `${told} of the requests ${what}; ${goal}.${both} ${advice}${doubt}`,
       range: valuePlace(plan, located, attainment),
       related: [{ message: 'The load that this was predicted for.', range: loadPlace(plan) }],
     });
@@ -132,7 +135,7 @@ function missed(plan: Plan, prediction: Prediction): Problem[] {
     {
       rule: 'slo-missed',
       severity: 'warning',
-      message: `${missShare(rate)} of the requests break one SLO or the other; ${goal}. ${relief(prediction, 'Lower the rate, add replicas')}`,
+      message: `${missShare(rate)} of the requests break one SLO or the other; ${goal}. ${relief(prediction, 'Lower the rate, add replicas')}${doubt}`,
       range,
     },
   ];

@@ -52,8 +52,15 @@ export function effectiveValue(plan: Plan, path: Path): EffectiveValue | null {
   return { text, origin: located.origin, source: located.source ?? null };
 }
 
-/** vLLM's own default of a key for this plan's version and GPU, with the table row; null where the table has none. */
-export function versionDefault(plan: Plan, path: Path): { readonly text: string; readonly row: string } | null {
+export interface VersionDefault {
+  readonly text: string;
+  readonly release: string;
+  /** Of the table of defaults. */
+  readonly row: string;
+}
+
+/** vLLM's own default of a key for this plan's version and GPU; null where the table has none. */
+export function versionDefault(plan: Plan, path: Path): VersionDefault | null {
   const { version, maxModelLen, scheduler } = plan.engine;
   const stated = scheduler.origin === 'stated' ? scheduler.value : undefined;
   const result = engineDefaults(version.value, plan.gpu.value, maxModelLen.value, stated);
@@ -69,7 +76,7 @@ export function versionDefault(plan: Plan, path: Path): { readonly text: string;
     'spec.engine.asyncScheduling': defaults.asyncScheduling,
   };
   const value = values[path.join('.')];
-  return value === undefined ? null : { text: String(value), row: defaults.row };
+  return value === undefined ? null : { text: String(value), release: defaults.release, row: defaults.row };
 }
 
 function orNotSet<T>(value: T | null, words: (value: T) => string): string {

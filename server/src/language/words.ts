@@ -75,11 +75,6 @@ export function describeScales({ prefill, decode, overhead }: CostScale): string
   return `prefill × ${plainNumber(prefill)}, decode × ${plainNumber(decode)}, host work × ${plainNumber(overhead)}`;
 }
 
-/** "calibrated (chat.calibration.json)": which law the step times are from. */
-export function costWords({ cost, calibration }: Prediction['provenance']): string {
-  return calibration === undefined ? cost : `${cost} (${calibration})`;
-}
-
 /** "0.58 requests/s". */
 export function perSecond(rate: number): string {
   return `${plainNumber(rate)} request${rate === 1 ? '' : 's'}/s`;

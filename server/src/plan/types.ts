@@ -78,8 +78,8 @@ export interface Plan {
   readonly routing: Located<'roundRobin' | 'leastLoad'>;
   readonly engine: {
     readonly version: Located<string>;
-    /** Row of the defaults table that was used, e.g. 'vllm 0.5.5'. */
-    readonly defaultsRow: string;
+    /** Whose defaults were used ('vllm 0.5.5'), and the row of the table that speaks for it. */
+    readonly defaults: { readonly release: string; readonly row: string };
     readonly scheduler: Located<SchedulerKind>;
     readonly blockSize: Located<number>;
     readonly gpuMemoryUtilization: Located<number>;

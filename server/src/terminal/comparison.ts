@@ -1,8 +1,10 @@
 /** Two policies side by side, over identical arrivals and lengths. */
 import type { Distribution, Prediction } from '../forecast/types.ts';
+import { likelyText, withinErrorText } from '../language/confidence.ts';
 import { fallsBehind, POLICY_NAMES, plainNumber, VERDICT_WORDS, versusText } from '../language/words.ts';
 import { formatDurationMs, formatPercent } from '../plan/quantity.ts';
-import { describeRequests, verdictStyle } from './figures.ts';
+import type { Plan } from '../plan/types.ts';
+import { computedFrom, definitions, describeRequests, verdictStyle } from './figures.ts';
 import type { Layout } from './problems.ts';
 import { type Cell, table } from './style.ts';
 
@@ -26,7 +28,13 @@ const latencyRows: readonly (readonly [string, Latency, keyof Distribution])[] =
 ];
 
 /** Lines: a table with a column for each policy and one for the change. */
-export function describeComparison(before: Prediction, after: Prediction, { paint }: Layout): readonly string[] {
+export function describeComparison(
+  { slo }: Plan,
+  before: Prediction,
+  after: Prediction,
+  layout: Layout,
+): readonly string[] {
+  const { paint } = layout;
   const head: Row = ['', POLICY_NAMES[before.policy], POLICY_NAMES[after.policy], 'change'].map(
     (text): Cell => ({ text, style: 'bold' }),
   );
@@ -47,7 +55,17 @@ export function describeComparison(before: Prediction, after: Prediction, { pain
       ],
       paint,
     ),
+    '',
+    ...definitions([...howSure(before, slo), ...howSure(after, slo), computedFrom(before)], layout),
   ];
+}
+
+/** Both policies follow the same step times, so that much of the error is common to them: the ranges say nothing of the change. */
+function howSure(prediction: Prediction, slo: Plan['slo']): readonly (readonly [string, string])[] {
+  const likely = likelyText(prediction);
+  const doubt = withinErrorText(prediction, slo.attainment.value);
+  const text = [...(likely === null ? [] : [`${likely}.`]), ...(doubt === null ? [] : [doubt])];
+  return text.length === 0 ? [] : [[POLICY_NAMES[prediction.policy], text.join(' ')]];
 }
 
 function missRows(before: Prediction, after: Prediction): readonly Row[] {

@@ -1,15 +1,8 @@
 /** One prediction as a table with what lies behind it. */
 import type { Assessment } from '../forecast/assess.ts';
 import type { Distribution, Prediction } from '../forecast/types.ts';
-import {
-  costWords,
-  fallsBehind,
-  missShare,
-  POLICY_NAMES,
-  perSecond,
-  plainNumber,
-  VERDICT_WORDS,
-} from '../language/words.ts';
+import { costWords, defaultsWords, likelyText, withinErrorText } from '../language/confidence.ts';
+import { fallsBehind, missShare, POLICY_NAMES, perSecond, plainNumber, VERDICT_WORDS } from '../language/words.ts';
 import { formatBytes, formatDurationMs, formatPercent, formatTokens } from '../plan/quantity.ts';
 import type { Plan } from '../plan/types.ts';
 import type { Layout } from './problems.ts';
@@ -56,10 +49,12 @@ export function describePrediction(plan: Plan, prediction: Prediction, layout: L
   if (prediction.verdict === 'does-not-fit')
     return [paint('bold', title.join(' · ')), verdict, '', ...details(prediction, layout)];
   const miss = prediction.violationRate;
+  const doubt = withinErrorText(prediction, plan.slo.attainment.value);
   const share = miss === null ? '' : ` · ${missShare(miss)} of the requests miss the SLO`;
   return [
     paint('bold', title.join(' · ')),
     `${verdict}${share}${fallsBehind(prediction) ? ' · the backlog grows' : ''}`,
+    ...(doubt === null ? [] : wrap(doubt, layout.columns)),
     '',
     ...latencies(plan, prediction, layout),
     '',
@@ -97,9 +92,9 @@ function latencies({ slo }: Plan, prediction: Prediction, { paint }: Layout): re
   return table([head, ...body], paint);
 }
 
-function details(prediction: Prediction, { paint, columns }: Layout): readonly string[] {
-  const { memory, throughput, offload, provenance, ttftParts } = prediction;
-  const rows: [string, string][] = [];
+function details(prediction: Prediction, layout: Layout): readonly string[] {
+  const { memory, throughput, offload, ttftParts } = prediction;
+  const rows: (readonly [string, string])[] = [];
   if (ttftParts !== null && prediction.queueShare !== null) {
     rows.push([
       'TTFT goes to',
@@ -131,7 +126,21 @@ function details(prediction: Prediction, { paint, columns }: Layout): readonly s
     const preempted = `${prediction.preemptions} preemption${prediction.preemptions === 1 ? '' : 's'}`;
     rows.push(['Run', `${formatDurationMs(prediction.makespanS * 1000)}, ${preempted}`]);
   }
-  rows.push(['Computed from', `cost model: ${costWords(provenance)}; engine defaults: ${provenance.engineDefaults}`]);
+  const likely = likelyText(prediction);
+  if (likely !== null) rows.push(['How sure', likely]);
+  return definitions([...rows, computedFrom(prediction)], layout);
+}
+
+/** Which law the times follow, and whose defaults count where the plan is silent. */
+export function computedFrom({ provenance }: Prediction): readonly [string, string] {
+  return ['Computed from', `cost model: ${costWords(provenance)}; defaults of ${defaultsWords(provenance)}`];
+}
+
+/** Lines: each name once, its text beside it, wrapped. */
+export function definitions(
+  rows: readonly (readonly [string, string])[],
+  { paint, columns }: Layout,
+): readonly string[] {
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.flatMap(([name, text]) => {
     const lines = wrap(printable(text), columns - width - 4);

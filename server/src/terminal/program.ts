@@ -198,7 +198,7 @@ function describeResult(simulated: SimulatedPlan, layout: Layout): readonly stri
   const body =
     second === undefined || first.verdict === 'does-not-fit'
       ? describePrediction(plan, first, layout)
-      : describeComparison(first, second, layout);
+      : describeComparison(plan, first, second, layout);
   const reasons = explain(simulated).flatMap((sentence) =>
     wrap(printable(sentence), layout.columns - 2).map((line, index) => (index === 0 ? `• ${line}` : `  ${line}`)),
   );

@@ -22,7 +22,8 @@ describe('defaults of vLLM by version', () => {
     assert.deepEqual(
       { ...row, source: '' },
       {
-        row: 'vllm 0.5.5',
+        release: 'vllm 0.5.5',
+        row: '0.5.0 until 0.8.0, all GPUs',
         version: '0.5.5',
         scheduler: 'v0',
         gpuMemoryUtilization: 0.9,
@@ -89,7 +90,7 @@ describe('defaults of vLLM by version', () => {
     assert.equal(of('0.10.0', 'H100').scheduler, 'v1');
     for (const tag of ['v0.6.6.post1', '0.6.6', ' 0.6.6-cu124 ', '0.6.6rc1', 'v0.6.6.dev12+g1a2b3c']) {
       assert.equal(of(tag, 'H100').scheduler, 'v0', tag);
-      assert.equal(of(tag, 'H100').row, 'vllm 0.6.6', tag);
+      assert.equal(of(tag, 'H100').release, 'vllm 0.6.6', tag);
     }
     assert.equal(of('0.99', 'H100').gpuMemoryUtilization, 0.92);
   });
@@ -116,6 +117,20 @@ describe('defaults of vLLM by version', () => {
     const ancient = engineDefaults('0.2.7', gpu, 4096);
     assert.ok(!ancient.ok);
     assert.match(ancient.message, /begins with 0\.5\.0/);
+  });
+
+  it('names the row of the table and its class of GPUs', () => {
+    const cases = [
+      ['0.5.5', 'H100', '0.5.0 until 0.8.0, all GPUs'],
+      ['0.8.2', 'A100 80GB SXM4', '0.8.0 until 0.8.3, GPUs other than H100 and H200'],
+      ['0.8.5', 'A100 80GB SXM4', '0.8.3 until 0.9.0, GPUs from 70 GiB'],
+      ['0.9.1', 'A100 80GB SXM4', '0.9.0 until 0.10.0, GPUs below 70 GiB and A100'],
+      ['0.9.1', 'H100', '0.9.0 until 0.10.0, GPUs from 70 GiB but A100'],
+      [DEFAULT_VERSION, 'L4', '0.21.0 and later, GPUs below 70 GiB and A100'],
+    ] as const;
+    for (const [version, gpu, row] of cases) assert.equal(of(version, gpu).row, row, version);
+    // The other scheduler than the release's own: its limits know no classes.
+    assert.equal(of('0.10.0', 'H100', 4096, 'v0').row, '0.10.0 until 0.11.0, all GPUs');
   });
 
   it('the default is the newest known, every row has a source, rows ascend', () => {

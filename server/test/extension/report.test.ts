@@ -9,7 +9,7 @@ import {
   reportModel,
 } from '../../../extension/src/report/model.ts';
 import { latencyTable, numbersTable, partsTable, type Table, ttftTable } from '../../../extension/src/report/tables.ts';
-import { backlogNotes, change, headline, verdictText } from '../../../extension/src/report/wording.ts';
+import { backlogNotes, change, errorNotes, headline, verdictText } from '../../../extension/src/report/wording.ts';
 import type { Policy } from '../../src/engine/types.ts';
 import type { Distribution, Prediction } from '../../src/forecast/types.ts';
 import type { SimulatedPrediction, SimulateSuccess } from '../../src/protocol.ts';
@@ -58,7 +58,12 @@ function simulated(
       preemptions: 3,
       offload: null,
       verdict: 'violated',
-      provenance: { cost: 'roofline', engineDefaults: 'vllm 0.5.5', seed: 7 },
+      provenance: {
+        cost: 'roofline',
+        engineDefaults: 'vllm 0.5.5',
+        engineDefaultsRow: '0.5.0 until 0.8.0, all GPUs',
+        seed: 7,
+      },
       ...more,
     },
     requests: {
@@ -232,6 +237,50 @@ describe('the report: tables', () => {
   it('leaves out offloading where nobody offloads', () => {
     const names = numbersTable(model(simulated('vllm', [1]))).groups.map(({ name }) => name);
     assert.ok(!names.includes('Offload to the host'));
+  });
+});
+
+describe('the report: how sure it is', () => {
+  const band = (low: number, high: number) => ({
+    low,
+    high,
+    median: 1,
+    measurements: 43,
+    sources: 3,
+    cell: { basis: 'published', gpu: 'hopper', model: 'dense', load: 'light' } as const,
+  });
+  const provenance = {
+    cost: 'fitted',
+    engineDefaults: 'vllm 0.9.1',
+    engineDefaultsRow: '0.9.0 until 0.10.0, GPUs from 70 GiB but A100',
+    seed: 7,
+    confidence: { measuredPolicy: 'vllm', ttft: band(0.8, 1.25), tpot: band(0.9, 1.1), throughput: null },
+  } as const;
+
+  it('puts ranges, their basis and the row of defaults into the table', () => {
+    const table = numbersTable(model(simulated('vllm', [1], { provenance })));
+    const basis = '(43 on Hopper GPUs, dense models, little queueing)';
+    assert.deepEqual(cells(table, 'Mean TTFT in 8 of 10 measurements like this'), [`400–625 ms ${basis}`]);
+    assert.deepEqual(cells(table, 'Mean TPOT in 8 of 10'), [`23–28 ms ${basis}`]);
+    assert.deepEqual(cells(table, 'Output in 8 of 10'), ['–']);
+    assert.deepEqual(cells(table, 'Step times'), ['fitted to kernels timed on this GPU']);
+    assert.deepEqual(cells(table, 'Engine defaults'), ['vllm 0.9.1 (0.9.0 until 0.10.0, GPUs from 70 GiB but A100)']);
+  });
+
+  it('says of which policy the verdict is within the error', () => {
+    const rate = (low: number) => ({
+      ttft: 0.4,
+      tpot: 0,
+      any: 0.4,
+      interval: null,
+      withinError: { ttft: [low, 0.5], tpot: [0, 0], any: [low, 0.5] } as const,
+    });
+    const sure = simulated('vllm', [1], { violationRate: rate(0.3) });
+    const open = simulated('layerkv', [1], { violationRate: rate(0) });
+    assert.deepEqual(errorNotes(model(sure)), []);
+    assert.deepEqual(errorNotes(model(sure, open)), [
+      "LayerKV: Within the model's error of the SLO: with times at the low end of such measurements 0 % of the requests miss it, not 40 %.",
+    ]);
   });
 });
 

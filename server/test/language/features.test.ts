@@ -102,14 +102,17 @@ describe('hover', () => {
     assert.doesNotMatch(value, /backlog/);
     assert.match(value, /\| TTFT \| 12\.3 s \| 12\.3 s \| 12\.3 s \| 26\.5 s \| 3\.0 s \| 74 % \|/);
     assert.match(value, /queue 11\.9 s \(97 %\) · prefill 369 ms \(3 %\)/);
-    assert.match(value, /roofline · vllm 0\.5\.5 defaults, scheduler v0 · seed 1/);
+    assert.match(
+      value,
+      /timed on other GPUs · defaults of vllm 0\.5\.5 \(0\.5\.0 until 0\.8\.0, all GPUs\), scheduler v0 · seed 1/,
+    );
   });
 
   it('explains a key: meaning, effective value and where it comes from', async () => {
     const value = (await hoverAt(FIGURE_1, 'gpuMemoryUtilization')) ?? '';
     assert.match(value, /^`gpuMemoryUtilization` \S/);
     assert.match(value, /Here: \*\*0\.9\*\* \(stated here\)/);
-    assert.match(value, /Default of vllm 0\.5\.5 on this GPU: `0\.9`/);
+    assert.match(value, /Default of vllm 0\.5\.5: `0\.9` \(0\.5\.0 until 0\.8\.0, all GPUs\)/);
     assert.doesNotMatch(value, /TTFT p99/);
   });
 

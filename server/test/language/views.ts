@@ -83,7 +83,12 @@ export function prediction(changes: Partial<Prediction> = {}): Prediction {
     preemptions: 0,
     offload: null,
     verdict: 'saturated',
-    provenance: { cost: 'roofline', engineDefaults: 'vllm 0.5.5', seed: 1 },
+    provenance: {
+      cost: 'roofline',
+      engineDefaults: 'vllm 0.5.5',
+      engineDefaultsRow: '0.5.0 until 0.8.0, all GPUs',
+      seed: 1,
+    },
     ...changes,
   };
 }

@@ -52,7 +52,7 @@ describe('native plans', () => {
   it('takes the defaults of the stated version', async () => {
     const old = await planOf(planText({ 'version:': 'version: "0.5.5"', 'maxNumSeqs:': '' }));
     assert.equal(old.engine.scheduler.value, 'v0');
-    assert.equal(old.engine.defaultsRow, 'vllm 0.5.5');
+    assert.deepEqual(old.engine.defaults, { release: 'vllm 0.5.5', row: '0.5.0 until 0.8.0, all GPUs' });
     assert.equal(old.engine.maxNumBatchedTokens.value, 8192);
     const forced = await planOf(planText({ 'version:': 'version: "0.10.0"', 'maxNumSeqs:': 'scheduler: v0' }));
     assert.equal(forced.engine.maxNumBatchedTokens.value, 8192);

@@ -2,11 +2,21 @@ import assert from 'node:assert/strict';
 import { Ajv } from 'ajv';
 import extractSchema from '../../../schemas/extract.schema.json';
 import resultSchema from '../../../schemas/result.schema.json';
-import type { Distribution, Prediction } from '../../src/forecast/types.ts';
+import type { Band, Cell, Distribution, Prediction } from '../../src/forecast/types.ts';
 import type { ExtractedWorkload } from '../../src/plan/types.ts';
 import type { Problem } from '../../src/text/types.ts';
 
 const times: Distribution = { mean: 1, p50: 1, p90: 1, p95: 1, p99: 1, max: 1 };
+
+const anything: Cell = { basis: 'standIn', gpu: null, model: null, load: null };
+const band: Band = {
+  low: 0.8,
+  high: 1.3,
+  median: 1,
+  measurements: 43,
+  sources: 3,
+  cell: { basis: 'published', gpu: 'hopper', model: 'dense', load: 'light' },
+};
 
 /** Typed, so that a key of the prediction that the schema does not know fails here. */
 const full: Prediction = {
@@ -31,14 +41,26 @@ const full: Prediction = {
   e2eMs: times,
   queueShare: 0.97,
   ttftParts: { queueMs: 1, prefillMs: 0, offloadMs: 0 },
-  violationRate: { ttft: 0, tpot: 0, any: 0, interval: [0, 0] },
+  violationRate: {
+    ttft: 0,
+    tpot: 0,
+    any: 0,
+    interval: [0, 0],
+    withinError: { ttft: [0, 0.1], tpot: [0, 0], any: [0, 0.1] },
+  },
   throughput: { requestsPerS: 1, outputTokensPerS: 1, goodputPerS: 1 },
   makespanS: 1,
   preemptions: 0,
   offload: { layers: 32, retainedLayers: 0, hiddenShare: 1, deviceToHostBytes: 0, hostToDeviceBytes: 0, parkedS: 0 },
   backlog: { atHalf: 12, atEnd: 47, parkedAtEnd: 46, grows: true },
   verdict: 'met',
-  provenance: { cost: 'roofline', engineDefaults: 'vllm 0.5.5', seed: 1 },
+  provenance: {
+    cost: 'roofline',
+    engineDefaults: 'vllm 0.5.5',
+    engineDefaultsRow: '0.5.0 until 0.8.0, all GPUs',
+    seed: 1,
+    confidence: { measuredPolicy: 'vllm', ttft: band, tpot: { ...band, cell: anything }, throughput: null },
+  },
   perRequest: [{ arrivalS: 0, inputTokens: 1, outputTokens: 1, prefillStartS: null, firstTokenS: null, finishS: null }],
 };
 

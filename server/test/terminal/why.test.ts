@@ -113,9 +113,10 @@ describe('terminal: comparison', () => {
   });
 
   it('shows each figure of both policies, and stays within 80 columns', async () => {
-    const [before, after] = (await simulated()).predictions;
+    const { plan, predictions } = await simulated();
+    const [before, after] = predictions;
     assert.ok(before && after);
-    const lines = describeComparison(before, after, layout);
+    const lines = describeComparison(plan, before, after, layout);
     assert.deepEqual(
       lines.filter((line) => line.length > 80),
       [],
@@ -125,14 +126,15 @@ describe('terminal: comparison', () => {
       lines.join('\n'),
       /Verdict +saturated +SLO (?:met|violated)\n +waiting, half → end +\d+ → \d+ +\d+ → \d+/,
     );
-    const steady = describeComparison(before, { ...after, verdict: 'saturated' }, layout);
+    const steady = describeComparison(plan, before, { ...after, verdict: 'saturated' }, layout);
     assert.doesNotMatch(steady.join('\n'), /waiting, half/);
   });
 
   it('shows dashes where a policy has no figure', async () => {
-    const [before, after] = (await simulated()).predictions;
+    const { plan, predictions } = await simulated();
+    const [before, after] = predictions;
     assert.ok(before && after);
-    const lines = describeComparison(before, { ...after, ttftMs: null, throughput: null }, layout);
+    const lines = describeComparison(plan, before, { ...after, ttftMs: null, throughput: null }, layout);
     assert.match(lines.find((line) => line.includes('TTFT mean')) ?? '', /–$/);
   });
 });

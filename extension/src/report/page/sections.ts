@@ -4,7 +4,7 @@ import { formatDurationMs, formatPercent } from '../../../../server/src/plan/qua
 import type { ReportModel } from '../model.ts';
 import { latencyTable, numbersTable, partsTable, type Table, ttftParts, ttftTable } from '../tables.ts';
 import { type Timeline, timelineSummary, timelineTable } from '../timeline.ts';
-import { backlogNotes, headline, verdictText, whyText } from '../wording.ts';
+import { backlogNotes, errorNotes, headline, verdictText, whyText } from '../wording.ts';
 import { element } from './dom.ts';
 import type { Plot } from './plot.ts';
 import { mark, tableView } from './tableView.ts';
@@ -41,6 +41,7 @@ export function headSection(model: ReportModel, stale: boolean, { run }: Actions
     element('p', { class: 'lead' }, subtitle(model)),
     element('p', { class: 'headline' }, headline(model)),
     ...backlogNotes(model).map((note) => element('p', { class: 'behind' }, note)),
+    ...errorNotes(model).map((note) => element('p', { class: 'within-error' }, note)),
     outdated,
     element(
       'p',

@@ -62,12 +62,12 @@ export function readEngine(reader: Reader, spec: YamlMap, needs: EngineNeeds): D
   );
   const row = defaultsRow(reader, section, { version, gpu: needs.gpu, maxModelLen, scheduler: statedScheduler?.value });
   const fromRow = <T>(pick: (row: EngineDefaults) => T): Located<T> | null =>
-    row === null ? null : byDefault(pick(row), row.row);
+    row === null ? null : byDefault(pick(row), row.release);
   const whole = (key: string, max: number, fallback: Located<number> | null): Located<number> | null =>
     reader.value(section, key, integerIn({ min: 1, max }), fallback);
   return {
     version,
-    defaultsRow: row?.row ?? '',
+    defaults: { release: row?.release ?? '', row: row?.row ?? '' },
     scheduler: statedScheduler === null ? null : chosenScheduler(statedScheduler, row),
     blockSize: whole(
       'blockSize',
@@ -187,12 +187,12 @@ function chosenScheduler(
   row: EngineDefaults | null,
 ): Located<SchedulerKind> | null {
   if (stated.value !== null) return { ...stated, value: stated.value };
-  return row === null ? null : byDefault(row.scheduler, row.row);
+  return row === null ? null : byDefault(row.scheduler, row.release);
 }
 
 function lawOf(row: EngineDefaults, model: CatalogModel): Located<MemoryLaw> {
   const { law, since } = memoryLaw(row.version, row.scheduler, model.shape.moe !== undefined);
-  return byDefault(law, `${row.row}: start-up memory as of ${since}`);
+  return byDefault(law, `${row.release}: start-up memory as of ${since}`);
 }
 
 interface RowKey {
