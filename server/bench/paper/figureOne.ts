@@ -1,6 +1,6 @@
 /** Figure 1 of the LayerKV paper (arXiv 2410.00428): what it shows, and the same runs by our engine. */
 import type { EngineInput } from '../../src/engine/types.ts';
-import { lonePrefill, runSeeds, type SeedFigures } from './runs.ts';
+import { loneTtft, runSeeds, type SeedFigures } from './runs.ts';
 
 /** The plan of the figure at 2048 tokens; other contexts change nothing but the prompt. */
 export const FIGURE_ONE_SAMPLE = 'llama-2-7b-l20-figure-1';
@@ -26,7 +26,7 @@ export const PUBLISHED: readonly PublishedRow[] = [
 /** All policies on the requests of one context length. */
 export interface ContextRuns {
   readonly published: PublishedRow;
-  /** Step time of the prompt alone, s. */
+  /** TTFT of a request alone, s. */
   readonly loneS: number;
   readonly vllm: readonly SeedFigures[];
   readonly layerkv: readonly SeedFigures[];
@@ -44,7 +44,7 @@ export function figureOne(plan: EngineInput, seeds: number): readonly ContextRun
     const { promptTokens } = published;
     return {
       published,
-      loneS: lonePrefill(plan)(promptTokens),
+      loneS: loneTtft(plan)(promptTokens),
       vllm: runSeeds(plan, { promptTokens, policy: 'vllm' }, seeds),
       layerkv: runSeeds(plan, { promptTokens, policy: 'layerkv' }, seeds),
       noSlo: runSeeds(plan, { promptTokens, policy: 'layerkv-no-slo' }, seeds),

@@ -4,7 +4,7 @@ import { meanLength } from '../../src/engine/workload/lengths.ts';
 import { sampleInput } from '../samples.ts';
 import { type ContextRuns, FIGURE_ONE_SAMPLE, figureOne } from './figureOne.ts';
 import { latencyPlot, violationPlot } from './plots.ts';
-import { lonePrefill, type SeedFigures, spread } from './runs.ts';
+import { loneTtft, type SeedFigures, spread } from './runs.ts';
 import {
   bestPoint,
   type Curve,
@@ -84,7 +84,7 @@ Published figures are read off the figure's bars: times to about ±5 %, the shar
 |--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
 ${contexts.map(layerKvRow).join('\n')}
 
-"At most" is vLLM's mean TTFT over the step time of the prompt alone: no policy can gain more. SLOs are TTFT 3 s and TPOT
+"At most" is vLLM's mean TTFT over the TTFT of such a request alone: no policy can gain more. SLOs are TTFT 3 s and TPOT
 200 ms, the values usually quoted for this setting; the paper's own are not known. Throughput is LayerKV's output tokens a
 second over vLLM's.
 
@@ -103,7 +103,7 @@ ${contexts
 
 The paper reports ${PUBLISHED_REDUCTION} points fewer violations at best (17.7 to ${PUBLISHED_REDUCTION} over its settings), at rates, lengths and SLOs that are
 not published. So these curves are not fitted to it: all three models get figure 1's requests (2048 tokens in, 512 out) and
-SLOs as tight as figure 1's, the same multiple of a lone prompt's step (TTFT) and of a lone decode step (TPOT).
+SLOs as tight as figure 1's, the same multiple of a lone request (TTFT) and of a lone decode step (TPOT).
 
 ![SLO violations against the request rate](images/figure-1-violations.svg)
 
@@ -120,7 +120,7 @@ With the requests and SLOs that the [samples](../samples/) themselves state, the
 ${samples.map(sampleRow).join('\n')}
 
 There the larger models hardly gain. The 70B's pool has room for ${roomFor(samples[2]!)} of its requests: they queue for compute, which
-LayerKV cannot add to. Yi's prompts take ${seconds(lonePrefill(samples[1]!.input)(6000))} of computing each (at 6000 tokens), and v0 stops all decodes for it: let in
+LayerKV cannot add to. Yi's prompts take ${seconds(loneTtft(samples[1]!.input)(6000))} each by themselves (at 6000 tokens), and v0 stops all decodes for it: let in
 sooner, they break the TPOT SLO of those who run instead of their own TTFT SLO. LayerKV helps where memory fills before the
 arithmetic does: outputs of several hundred tokens, and models with much KV per token.
 

@@ -9,7 +9,7 @@ import { type Variation, vary } from '../samples.ts';
 export interface SeedFigures {
   readonly meanTtftS: number;
   readonly p99TtftS: number;
-  /** Shortest TTFT of any request less the step time of its prompt alone: never negative, or tokens come from nowhere. */
+  /** Shortest TTFT of any request less what it takes alone: never negative, or tokens come from nowhere. */
   readonly leastSlackS: number;
   readonly meanTpotS: number;
   readonly meanE2eS: number;
@@ -32,7 +32,7 @@ export function runSeed(input: EngineInput): SeedFigures {
   const broken = violations(records, input.slo);
   const ttft = percentiles(times.ttftS, 1);
   if (ttft === null || broken === null) throw new Error('a study needs finished requests and an SLO');
-  const loneS = lonePrefill(input);
+  const loneS = loneTtft(input);
   let leastSlackS = Number.POSITIVE_INFINITY;
   let outputTokens = 0;
   for (let k = 0; k < records.count; k++) {
@@ -56,13 +56,14 @@ export function runSeed(input: EngineInput): SeedFigures {
   };
 }
 
-/** Step time of a prompt that has the engine to itself, s, by its tokens. */
-export function lonePrefill(input: EngineInput): (promptTokens: number) => number {
+/** TTFT of a request that has the server to itself, s, by its prompt's tokens: on the way, and its own step. */
+export function loneTtft(input: EngineInput): (promptTokens: number) => number {
   const cost = costModel(input);
   return (promptTokens) => {
     const batch = emptyBatch();
     addPrefill(batch, promptTokens, 0, true, cost.windowTokens);
-    return cost.stepS(batch);
+    const onTheWayS = cost.frontEnd === null ? 0 : cost.frontEnd.serviceS(promptTokens) + cost.frontEnd.latencyS;
+    return onTheWayS + cost.stepS(batch);
   };
 }
 

@@ -3,7 +3,7 @@ import { costModel } from '../../src/engine/simulate.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
 import { sampleInput } from '../samples.ts';
 import { FIGURE_ONE_SAMPLE } from './figureOne.ts';
-import { lonePrefill, runSeeds, type SeedFigures, spread } from './runs.ts';
+import { loneTtft, runSeeds, type SeedFigures, spread } from './runs.ts';
 
 /** Best reduction of SLO violations that the paper reports, points (its abstract). */
 export const PUBLISHED_REDUCTION = 28.7;
@@ -89,7 +89,7 @@ const REFERENCE_PROMPT_TOKENS = 2048;
 function sameTightness(plan: EngineInput, reference: EngineInput): EngineInput['slo'] {
   const { ttftS, tpotS, attainment } = reference.slo;
   if (ttftS === null || tpotS === null) throw new Error('the sample of figure 1 states both SLOs');
-  const prefill = (input: EngineInput): number => lonePrefill(input)(REFERENCE_PROMPT_TOKENS);
+  const prefill = (input: EngineInput): number => loneTtft(input)(REFERENCE_PROMPT_TOKENS);
   return {
     ttftS: (ttftS * prefill(plan)) / prefill(reference),
     tpotS: (tpotS * loneDecodeS(plan)) / loneDecodeS(reference),

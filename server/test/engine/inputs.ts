@@ -30,6 +30,7 @@ export const L20: GpuFacts = {
   nvlinkBytesPerS: 0,
   hostLinkBytesPerS: 24e9,
   computeCapability: '8.9',
+  kernels: { family: 'adaEcc', measured: false },
 };
 
 /** Figure 1's engine: Llama-2-7B on one L20, vLLM 0.5.5, Poisson 1 request/s, `tokens` in, 512 out. */

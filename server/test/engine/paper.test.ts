@@ -78,7 +78,7 @@ describe("the paper's figure 1", () => {
         const multiple = meanTtftS(vllm) / loneS;
         const [low, high] =
           published.promptTokens <= 512 ? ([1, 2] as const) : ([3, Number.POSITIVE_INFINITY] as const);
-        within(multiple, low, high, `mean TTFT over the prompt's own step at ${published.promptTokens}`);
+        within(multiple, low, high, `mean TTFT over that of a request alone at ${published.promptTokens}`);
       }
     });
 
@@ -113,7 +113,7 @@ describe("the paper's figure 1", () => {
         const { published, loneS, vllm, layerkv } = context;
         for (const runs of [vllm, layerkv, context.noSlo, context.ignoreLost, context.countWait]) {
           for (const run of runs)
-            within(run.leastSlackS, -1e-9, Number.POSITIVE_INFINITY, 'TTFT less the step alone, s');
+            within(run.leastSlackS, -1e-9, Number.POSITIVE_INFINITY, 'TTFT less that of a request alone, s');
         }
         within(gain(context), 0, meanTtftS(vllm) / loneS, `gain at ${published.promptTokens}`);
       }
