@@ -159,7 +159,11 @@ function isSaturated({ arrivals, ttftMs, tpotMs, output, requestsPerS }: Benchma
   }
 }
 
-const PARTS: readonly { readonly key: keyof CostScale; readonly what: string; readonly figure: string }[] = [
+const PARTS: readonly {
+  readonly key: 'prefill' | 'decode' | 'overhead';
+  readonly what: string;
+  readonly figure: string;
+}[] = [
   { key: 'prefill', what: 'prompts are computed', figure: 'TTFT' },
   { key: 'decode', what: 'decode steps run', figure: 'TPOT' },
   { key: 'overhead', what: 'the host works between steps', figure: 'TPOT' },
@@ -178,9 +182,10 @@ function beyondReason(scales: CostScale): string | null {
 }
 
 /** Four digits are more than any benchmark repeats. */
-function rounded({ prefill, decode, overhead }: CostScale): CostScale {
+function rounded({ prefill, decode, overhead, sequences = [] }: CostScale): Calibration['scales'] {
   const digits = (value: number): number => Number(value.toPrecision(4));
-  return { prefill: digits(prefill), decode: digits(decode), overhead: digits(overhead) };
+  const factors = { prefill: digits(prefill), decode: digits(decode), overhead: digits(overhead) };
+  return sequences.length === 0 ? factors : { ...factors, sequences: sequences.map(digits) };
 }
 
 function doubts(observations: readonly Observation[], after: readonly Predicted[]): string[] {

@@ -98,11 +98,29 @@ const SMALL_ENOUGH = 1e-4;
 
 type Point = readonly [prefill: number, decode: number, overhead: number];
 
-const scalesAt = ([prefill, decode, overhead]: Point): CostScale => ({
+const scalesAt = ([prefill, decode, overhead]: Point, sequences: readonly number[]): CostScale => ({
   prefill: Math.exp(prefill),
   decode: Math.exp(decode),
   overhead: Math.exp(overhead),
+  sequences,
 });
+
+/** How many sequences decode at once, on average over the run; at least 1. */
+function decodingSequences({ input }: Observation): number {
+  const { records } = simulate(input);
+  const { tpotS } = latencies(records);
+  let sequencesS = 0;
+  let fromS = Number.POSITIVE_INFINITY;
+  let toS = 0;
+  for (let request = 0; request < records.count; request++) {
+    const finishS = records.finishS[request]!;
+    if (Number.isNaN(finishS)) continue;
+    sequencesS += (records.outputTokens[request]! - 1) * tpotS[request]!;
+    fromS = Math.min(fromS, records.firstTokenS[request]!);
+    toS = Math.max(toS, finishS);
+  }
+  return toS > fromS ? Math.max(1, sequencesS / (toS - fromS)) : 1;
+}
 
 /**
  * Least squares over logarithms (Levenberg-Marquardt). @param report called with the share of the search that is done.
@@ -111,8 +129,9 @@ export function fitScales(
   observations: readonly Observation[],
   report: (fraction: number) => void = () => {},
 ): CostScale {
+  const sequences = observations.map(decodingSequences);
   const residuals = (point: Point): readonly number[] => {
-    const scale = scalesAt(point);
+    const scale = scalesAt(point, sequences);
     return [...observations.flatMap((each) => misses(each, predictFigures(each, scale))), ...prior(point)];
   };
   let point: Point = [0, 0, 0];
@@ -140,7 +159,7 @@ export function fitScales(
     report(Math.min(1, (step + 1) / STEPS));
     if (!improved) break;
   }
-  return scalesAt(point);
+  return scalesAt(point, sequences);
 }
 
 function misses(observation: Observation, predicted: Predicted): readonly number[] {

@@ -108,6 +108,8 @@ export interface CostScale {
   readonly decode: number;
   /** Host work between the steps. */
   readonly overhead: number;
+  /** Decoding sequences of the runs that were measured: factors fade with distance from the nearest. Absent: they do not. */
+  readonly sequences?: readonly number[];
 }
 
 export interface EngineLimits {

@@ -52,9 +52,22 @@ function group(parent: Readonly<Record<string, unknown>>, key: string, faults: F
   return { values: {}, read: fieldReader({}, []), path };
 }
 
-function scalesOf({ read }: Group): Calibration['scales'] {
+function scalesOf({ values, read }: Group): Calibration['scales'] {
   const factor = (key: string): number => between(read, `scales.${key}`, SCALE_BOUNDS);
-  return { prefill: factor('prefill'), decode: factor('decode'), overhead: factor('overhead') };
+  const factors = { prefill: factor('prefill'), decode: factor('decode'), overhead: factor('overhead') };
+  const { sequences } = values;
+  if (sequences === undefined) return factors;
+  if (
+    Array.isArray(sequences) &&
+    sequences.length > 0 &&
+    sequences.every((each) => typeof each === 'number' && each >= 1)
+  )
+    return { ...factors, sequences };
+  read.faults.push({
+    path: ['scales', 'sequences'],
+    message: '`scales.sequences` must be a list of numbers from 1 on.',
+  });
+  return factors;
 }
 
 function between(

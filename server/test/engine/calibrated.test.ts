@@ -6,7 +6,15 @@ import type { CostScale, EngineInput } from '../../src/engine/types.ts';
 import { figureOneInput, hostileInput } from './inputs.ts';
 
 const factor = fc.double({ min: 0.2, max: 5, noNaN: true });
-const anyScale = fc.record({ prefill: factor, decode: factor, overhead: factor });
+const parts = { prefill: factor, decode: factor, overhead: factor };
+/** Factors for all loads alike, or for those near the measured ones. */
+const anyScale = fc.oneof(
+  fc.record(parts),
+  fc.record({
+    ...parts,
+    sequences: fc.array(fc.double({ min: 1, max: 100, noNaN: true }), { minLength: 1, maxLength: 3 }),
+  }),
+);
 
 /** Steps of decodes, of prompts, and of both. */
 const anyBatch = fc
@@ -46,6 +54,22 @@ describe('calibrated step times', () => {
         const batch = batchOf(drawn, base);
         close(law.stepS(batch), base.stepS(batch));
         close(scaled(input, { prefill: k, decode: k, overhead: k }).stepS(batch), k * base.stepS(batch));
+      }),
+    );
+  });
+
+  it('have the whole factors at the measured number of sequences, less of them three times as far, none far away', () => {
+    fc.assert(
+      fc.property(hostileInput, anyScale, fc.integer({ min: 1, max: 50 }), (input, scale, measured) => {
+        const factors = { prefill: scale.prefill, decode: scale.decode, overhead: scale.overhead };
+        const near = scaled(input, { ...factors, sequences: [measured, 10_000] }).decodeLaw(measured);
+        close(near.baseS, scaled(input, factors).decodeLaw(measured).baseS);
+        const { costScale: _, ...plain } = input;
+        const far = scaled(input, { ...factors, sequences: [measured] }).decodeLaw(measured * 1000);
+        const base = costModel(plain).decodeLaw(measured * 1000);
+        assert.ok(Math.abs(Math.log(far.baseS / base.baseS)) < 1e-6);
+        const third = scaled(input, { ...factors, decode: 2, overhead: 2, sequences: [3 * measured] });
+        close(third.decodeLaw(measured).baseS, 2 ** Math.exp(-0.5) * costModel(plain).decodeLaw(measured).baseS);
       }),
     );
   });

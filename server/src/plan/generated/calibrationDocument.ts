@@ -74,6 +74,10 @@ export interface Calibration {
      * Host work between the steps.
      */
     overhead: number;
+    /**
+     * Sequences that decoded at once, on average, in each benchmark: factors count most for such loads and fade away from them. Absent: for all loads alike.
+     */
+    sequences?: number[];
   };
   /**
    * The KV pool as the start-up log tells it; null without a log.
