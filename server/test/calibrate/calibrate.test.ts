@@ -95,7 +95,7 @@ describe('a calibration', () => {
     fc.assert(
       fc.property(ratio, factor, fc.constantFrom(2, 4, 8), (apart, decode, users) => {
         const prefill = apart * decode;
-        const bench = measured(plan, { prefill, decode, overhead: decode }, USERS(users));
+        const bench = measured(plan, { prefill, decode, overhead: decode, sequences: [users] }, USERS(users));
         const { calibration } = resultOf(plan, [bench]);
         const [told] = calibration.benchmarks;
         assert.ok(Math.abs(told?.tpotMs?.errorAfter ?? 1) < 0.01, `TPOT ${told?.tpotMs?.errorAfter}`);
@@ -105,7 +105,10 @@ describe('a calibration', () => {
           `TTFT ${told?.ttftMs?.errorAfter}`,
         );
         assert.ok(Math.abs(calibration.scales.decode / decode - 1) < 0.05, `decode ${calibration.scales.decode}`);
-        assert.ok(told?.saturated || Math.abs(calibration.scales.prefill / prefill - 1) < 0.12);
+        assert.ok(
+          told?.saturated || Math.abs(calibration.scales.prefill / prefill - 1) < 0.12,
+          `prefill ${calibration.scales.prefill / prefill}`,
+        );
       }),
       { numRuns: 25 },
     );
