@@ -52,10 +52,24 @@ export function stepCost(input: StepCostInput, hostCoefficients: HostCoefficient
     layersS(tokens) + collectiveS(tokens) + headS(sampled);
 
   const local = input.model.slidingWindow?.localLayers ?? 0;
-  const mixedS = ({ decodeSeqs, decodeContextTokens, decodeWindowTokens }: StepBatch): number =>
-    attention.mixedContextS(decodeSeqs) *
-    ((input.model.layers - local) * decodeContextTokens + local * decodeWindowTokens);
-  const decodeBaseS = (seqs: number): number => (seqs === 0 ? 0 : attention.decodeBaseS(seqs));
+  const global = input.model.layers - local;
+  const known: (DecodeTimes | undefined)[] = [];
+  const decodes = (seqs: number): DecodeTimes => {
+    const before = known[seqs];
+    if (before !== undefined) return before;
+    const mixedS = attention.mixedContextS(seqs);
+    const perTokenS = attention.decodeGlobalS(seqs);
+    const perWindowS = attention.decodeWindowS(seqs);
+    const times = {
+      baseS: attention.decodeBaseS(seqs),
+      perTokenS,
+      perWindowS,
+      mixedPerTokenS: perTokenS + global * mixedS,
+      mixedPerWindowS: perWindowS + local * mixedS,
+    };
+    known[seqs] = times;
+    return times;
+  };
 
   return {
     provenance: kernels.measured ? 'fitted' : 'roofline',
@@ -67,26 +81,38 @@ export function stepCost(input: StepCostInput, hostCoefficients: HostCoefficient
     stepS(batch: StepBatch): number {
       const { decodeSeqs, prefillTokens } = batch;
       const tokens = decodeSeqs + prefillTokens;
-      const launchedS = tokenWorkS(tokens, batch.sampledSeqs) + attention.prefillS(batch);
-      const baseS = Math.max(launchedS + decodeBaseS(decodeSeqs), host.launchS(tokens, prefillTokens === 0));
-      const contextsS =
-        decodeSeqs === 0
-          ? 0
-          : attention.decodeGlobalS(decodeSeqs) * batch.decodeContextTokens +
-            attention.decodeWindowS(decodeSeqs) * batch.decodeWindowTokens +
-            (prefillTokens === 0 ? 0 : mixedS(batch));
+      let kernelsS = tokenWorkS(tokens, batch.sampledSeqs) + attention.prefillS(batch);
+      let contextsS = 0;
+      if (decodeSeqs > 0) {
+        const times = decodes(decodeSeqs);
+        kernelsS += times.baseS;
+        contextsS =
+          prefillTokens === 0
+            ? times.perTokenS * batch.decodeContextTokens + times.perWindowS * batch.decodeWindowTokens
+            : times.mixedPerTokenS * batch.decodeContextTokens + times.mixedPerWindowS * batch.decodeWindowTokens;
+      }
+      const baseS = Math.max(kernelsS, host.launchS(tokens, prefillTokens === 0));
       return baseS + contextsS + stages * host.betweenS(decodeSeqs + batch.prefillSeqs);
     },
     hostS: (seqs) => stages * host.betweenS(seqs),
     decodeLaw(seqs: number): DecodeLaw {
-      const baseS = tokenWorkS(seqs, seqs) + decodeBaseS(seqs);
+      const { baseS, perTokenS, perWindowS } = decodes(seqs);
       return {
-        baseS: Math.max(baseS, host.launchS(seqs, true)) + stages * host.betweenS(seqs),
-        perContextTokenS: attention.decodeGlobalS(seqs),
-        perWindowTokenS: attention.decodeWindowS(seqs),
+        baseS: Math.max(tokenWorkS(seqs, seqs) + baseS, host.launchS(seqs, true)) + stages * host.betweenS(seqs),
+        perContextTokenS: perTokenS,
+        perWindowTokenS: perWindowS,
       };
     },
   };
+}
+
+/** What attention takes in a step of so many decodes: at all, and per token of context and of window, alone or beside prompts. */
+interface DecodeTimes {
+  readonly baseS: number;
+  readonly perTokenS: number;
+  readonly perWindowS: number;
+  readonly mixedPerTokenS: number;
+  readonly mixedPerWindowS: number;
 }
 
 /** Token counts that recur in steps; above, laws are worked out each time. */
