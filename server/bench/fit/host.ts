@@ -2,7 +2,6 @@
  * Fits what the CPU costs to published end-to-end rows at low load: nothing else measures it. Kernel coefficients stay as
  * they are. Each source is also predicted with coefficients that have not seen it.
  */
-import { readFileSync } from 'node:fs';
 import type { HostCoefficients } from '../../src/engine/cost/host.ts';
 import { stepCost } from '../../src/engine/cost/stepCost.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
@@ -40,14 +39,13 @@ const UNKNOWNS = {
 } satisfies Record<string, Unknown>;
 type Name = keyof typeof UNKNOWNS;
 
-export function fitHost(file: string) {
-  const samples = lowLoadSamples(file);
-  const values = polished(samples, fitted(planesAt(samples, startValues()), startValues(), REACH).values);
-  const planes = planesAt(samples, values);
-  const sources = [...new Set(samples.map(({ row }) => row.source))].sort();
+/** Fits to all rows, and tells how well each source is met by coefficients that have not seen it. */
+export function fitHost(rows: readonly ValidationRow[]) {
+  const planes = hostPlanes(rows);
+  const values = planes[0]?.point ?? startValues();
+  const sources = [...new Set(planes.map(({ row }) => row.source))].sort();
   const leftOut = sources.map((source) => {
-    const others = planes.filter(({ row }) => row.source !== source);
-    const without = fitted(others, startValues(), Number.POSITIVE_INFINITY).values;
+    const without = refitted(planes.filter(({ row }) => row.source !== source));
     const own = planes.filter(({ row }) => row.source === source);
     return { source, samples: own.length, medianError: round(quantile(errorsOf(own, without), 0.5)) };
   });
@@ -60,6 +58,25 @@ export function fitHost(file: string) {
       leftOut,
     },
   };
+}
+
+/**
+ * The samples that the fit looks at, each as a plane around the coefficients that fit all of them: near there times are
+ * almost affine in what the CPU takes, so a fit to some of the samples needs no further simulation.
+ */
+export function hostPlanes(rows: readonly ValidationRow[]): readonly HostPlane[] {
+  const samples = lowLoadSamples(rows);
+  const start = startValues();
+  return planesAt(samples, polished(samples, fitted(planesAt(samples, start), start, REACH).values));
+}
+
+/** @returns coefficients fitted to these samples alone; the search begins where it does for all. */
+export function hostCoefficients(planes: readonly HostPlane[]): HostCoefficients {
+  return coefficients(rounded(refitted(planes)));
+}
+
+function refitted(planes: readonly HostPlane[]): Values {
+  return fitted(planes, startValues(), Number.POSITIVE_INFINITY).values;
 }
 
 /** Three digits say all that a fit with errors of percents knows. */
@@ -83,7 +100,7 @@ type Values = Readonly<Record<Name, number>>;
 const NAMES = Object.keys(UNKNOWNS) as Name[];
 
 /** A sample's time as a plane over the coefficients around a point. */
-interface Plane extends HostSample {
+export interface HostPlane extends HostSample {
   readonly atS: number;
   readonly point: Values;
   readonly slopes: Values;
@@ -135,7 +152,7 @@ function startValues(): Values {
   return Object.fromEntries(NAMES.map((name) => [name, UNKNOWNS[name].start])) as Values;
 }
 
-function planesAt(samples: readonly HostSample[], point: Values): readonly Plane[] {
+function planesAt(samples: readonly HostSample[], point: Values): readonly HostPlane[] {
   const at = predictAll(samples, point);
   const slopes = NAMES.map((name) => {
     const step = point[name] * SLOPE_STEP;
@@ -158,7 +175,7 @@ function mattersTo(name: Name, { scheduler, asyncScheduling, harness }: EngineIn
   return scheduler === 'v1';
 }
 
-function planeS({ atS, point, slopes }: Plane, values: Values): number {
+function planeS({ atS, point, slopes }: HostPlane, values: Values): number {
   const seconds = NAMES.reduce((sum, name) => sum + slopes[name] * (values[name] - point[name]), atS);
   return Math.max(atS / 10, seconds);
 }
@@ -167,11 +184,11 @@ function planeS({ atS, point, slopes }: Plane, values: Values): number {
  * What rows at low load cannot tell apart stays near where the search begins: each coefficient counts as a few rows that
  * measured just that.
  */
-function fitted(planes: readonly Plane[], point: Values, reach: number) {
+function fitted(planes: readonly HostPlane[], point: Values, reach: number) {
   const anchors = NAMES.flatMap((name) =>
     Array.from({ length: ANCHORS }, () => ({ name, measuredS: UNKNOWNS[name].start })),
   );
-  const all: readonly (Plane | (Sample & { readonly name: Name }))[] = [...planes, ...anchors];
+  const all: readonly (HostPlane | (Sample & { readonly name: Name }))[] = [...planes, ...anchors];
   const near = Object.fromEntries(
     NAMES.map((name) => {
       const { least, most } = UNKNOWNS[name];
@@ -229,11 +246,7 @@ function coefficients(v: Values): HostCoefficients {
   };
 }
 
-function lowLoadSamples(file: string): readonly HostSample[] {
-  const rows = readFileSync(file, 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as ValidationRow);
+function lowLoadSamples(rows: readonly ValidationRow[]): readonly HostSample[] {
   return rows.flatMap((row): readonly HostSample[] => {
     // Without its version a row does not tell whose overhead it shows; between machines the network tells more.
     if (!/^\d/.test(row.engineVersion) || row.pp > 1) return [];
@@ -259,7 +272,7 @@ function isLowLoad({ load }: ValidationRow): boolean {
   return load.kind === 'poisson' && (load.rate ?? Number.POSITIVE_INFINITY) <= LOW_RATE_PER_S;
 }
 
-function errorsOf(planes: readonly Plane[], values: Values): readonly number[] {
+function errorsOf(planes: readonly HostPlane[], values: Values): readonly number[] {
   return planes.map((plane) => Math.abs(planeS(plane, values) / plane.measuredS - 1));
 }
 

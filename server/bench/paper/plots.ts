@@ -1,6 +1,7 @@
 /** What the paper's page draws. */
+
+import { type Axis, type Panel, plot, type Series } from '../plot.ts';
 import type { ContextRuns } from './figureOne.ts';
-import { type Axis, type Panel, plot, type Series } from './plot.ts';
 import { type SeedFigures, spread } from './runs.ts';
 import { type Curve, crossings, PUBLISHED_REDUCTION, violationPercent } from './violationCurves.ts';
 

@@ -47,7 +47,7 @@ export interface Sample {
  * Kernels that stand in for a family as if none of its own had been timed: those of the nearest other one. Families that
  * have none are predicted so anyway.
  */
-const STAND_INS: Readonly<Record<string, string>> = {
+export const STAND_INS: Readonly<Record<string, string>> = {
   ampere: 'hopper',
   hopper: 'blackwellGddr',
   blackwell: 'hopper',
@@ -62,10 +62,9 @@ export function publishedSamples(rows: readonly ValidationRow[]): readonly Sampl
     const family = STAND_INS[input.gpu.kernels?.family ?? ''];
     const own = samplesOf(row, input, compareRow(row), null);
     if (family === undefined) return own;
-    const stoodIn = compareRow(row, (same) => ({
-      ...same,
-      gpu: { ...same.gpu, kernels: { family, measured: false } },
-    }));
+    const stoodIn = compareRow(row, {
+      change: (same) => ({ ...same, gpu: { ...same.gpu, kernels: { family, measured: false } } }),
+    });
     return [...own, ...samplesOf(row, input, stoodIn, 'standIn')];
   });
 }

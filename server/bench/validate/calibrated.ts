@@ -95,7 +95,7 @@ function pairsOf(members: readonly ValidationRow[]): readonly Pair[] {
         rowsOfConfiguration: members.length,
         distance: distanceOf(own, row),
         before: compared,
-        after: compareRow(row, (input) => ({ ...input, costScale })),
+        after: compareRow(row, { change: (input) => ({ ...input, costScale }) }),
         costScale,
       }));
   });

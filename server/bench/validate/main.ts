@@ -3,13 +3,14 @@
  * `--json` prints the contract's JSON alone. `--calibrated`: how well one row, calibrated on, predicts its siblings.
  * `--bands` rewrites the error bands that predictions carry.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { bandsFile, calibratedSamples, publishedSamples } from './bands.ts';
 import { calibratedPairs, calibratedStudy, type Pair } from './calibrated.ts';
 import { type ComparedRow, compareRow } from './predict.ts';
 import { report, reportCalibrated } from './report.ts';
 import type { ValidationRow } from './row.ts';
+import { readRows } from './rowFile.ts';
 import { GROUPINGS, groups, summarize } from './summary.ts';
 
 const { values: flags, positionals: files } = parseArgs({
@@ -66,19 +67,6 @@ function studyCalibrated(rows: readonly ValidationRow[]): string {
 
 function tell(progress: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r${progress}`);
-}
-
-function readRows(file: string): readonly ValidationRow[] {
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .flatMap((line, index) => {
-      if (line.trim() === '') return [];
-      try {
-        return [JSON.parse(line) as ValidationRow];
-      } catch {
-        throw new Error(`${file}:${index + 1}: this line is no JSON`);
-      }
-    });
 }
 
 function asJson(rows: readonly ComparedRow[]): object {

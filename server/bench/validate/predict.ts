@@ -36,11 +36,16 @@ export interface ComparedRow {
 /** Random arrivals and lengths are averaged over so many seeds; a closed loop or a burst averages by itself. */
 const SEEDS_OF_POISSON = 3;
 
-/** @param change what a study varies of the row's input. */
-export function compareRow(
-  row: ValidationRow,
-  change: (input: EngineInput) => EngineInput = (same) => same,
-): ComparedRow {
+/** What a study varies. */
+export interface Variation {
+  readonly change?: (input: EngineInput) => EngineInput;
+  /** In place of the built-in law of step times. */
+  readonly cost?: (input: EngineInput) => CostModel;
+  /** Which of our TTFTs a published one of unsaid kind is compared with; the mean if absent (docs/accuracy.md says why). */
+  readonly unspecifiedTtft?: 'mean' | 'p50';
+}
+
+export function compareRow(row: ValidationRow, { change, cost, unspecifiedTtft }: Variation = {}): ComparedRow {
   const built = rowInput(row);
   const base = {
     id: row.id,
@@ -53,13 +58,19 @@ export function compareRow(
     measured: publishedFigures(row),
   };
   if (!built.ok) return { ...base, covered: false, reason: built.reason, predicted: null };
-  const predicted = predict(row, change(built.input));
+  const input = change?.(built.input) ?? built.input;
+  const predicted = predict(row, input, cost?.(input), unspecifiedTtft);
   if (typeof predicted === 'string') return { ...base, covered: false, reason: predicted, predicted: null };
   return { ...base, covered: true, reason: null, predicted };
 }
 
 /** @param cost in place of the built-in law, for fits. @returns our figures, or why there are none. */
-export function predict(row: ValidationRow, input: EngineInput, cost?: CostModel): Predicted | string {
+export function predict(
+  row: ValidationRow,
+  input: EngineInput,
+  cost?: CostModel,
+  unspecifiedTtft: 'mean' | 'p50' = 'mean',
+): Predicted | string {
   const seeds = row.load.kind === 'poisson' ? SEEDS_OF_POISSON : 1;
   const runs: Predicted[] = [];
   for (let seed = 1; seed <= seeds; seed++) {
@@ -72,8 +83,8 @@ export function predict(row: ValidationRow, input: EngineInput, cost?: CostModel
     if (ttft === null || tpot === null) return 'no request finished';
     const tokens = records.outputTokens.reduce((sum, each) => sum + each, 0);
     runs.push({
-      ttftMs: likeKind(row.measured.ttftMs) === 'mean' ? ttft.mean : ttft.p50,
-      tpotMs: likeKind(row.measured.tpotMs) === 'mean' ? tpot.mean : tpot.p50,
+      ttftMs: ttft[likeKind(row.measured.ttftMs, unspecifiedTtft)],
+      tpotMs: tpot[likeKind(row.measured.tpotMs, 'mean')],
       outputTokS: makespanS > 0 ? tokens / makespanS : 0,
       queueShare: ttft.mean > 0 ? (1000 * meanOf(times.queueS)) / ttft.mean : 0,
       open: run.workload.open,
@@ -96,9 +107,9 @@ function publishedTime(times: PublishedTimes | undefined): number | null {
   return times?.mean ?? times?.p50 ?? times?.unspecified ?? null;
 }
 
-/** A figure of unsaid kind is compared with our mean (docs/accuracy.md says why for TTFT). */
-function likeKind(times: PublishedTimes | undefined): 'mean' | 'p50' {
-  return times?.mean === undefined && times?.p50 !== undefined ? 'p50' : 'mean';
+function likeKind(times: PublishedTimes | undefined, unspecified: 'mean' | 'p50'): 'mean' | 'p50' {
+  if (times?.mean !== undefined) return 'mean';
+  return times?.p50 !== undefined ? 'p50' : unspecified;
 }
 
 export function publishedFigures(row: ValidationRow): Figures {

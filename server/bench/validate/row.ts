@@ -169,7 +169,8 @@ function inputOf(row: ValidationRow, filled: Filled): RowInput {
       : {}),
     // Prompts of a synthetic workload are each their own, but who is preempted finds its own beginning again.
     prefixCaching: row.prefixCaching ?? defaults.prefixCaching,
-    layerkv: OFF,
+    hybridKvCache: defaults.hybridKvCache,
+    layerkv: LAYERKV_OFF,
     slo: { ttftS: null, tpotS: null, attainment: 1 },
     cost: { kind: 'roofline' },
     workload,
@@ -186,7 +187,7 @@ function fullGraphsByScript({ source, model }: ValidationRow): boolean {
 }
 
 /** Policy `vllm` does not look at them. */
-const OFF: EngineInput['layerkv'] = {
+export const LAYERKV_OFF: EngineInput['layerkv'] = {
   hostPoolBytes: 0,
   residency: 'reload',
   alpha: 1,

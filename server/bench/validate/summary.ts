@@ -63,8 +63,8 @@ export function statsOf(errors: readonly number[]): ErrorStats | null {
   };
 }
 
-/** Type 7, as everywhere in the project. */
-function quantile(sorted: readonly number[], p: number): number {
+/** @param sorted ascending. Type 7, as everywhere in the project. */
+export function quantile(sorted: readonly number[], p: number): number {
   const rank = p * (sorted.length - 1);
   const low = sorted[Math.floor(rank)] ?? 0;
   const high = sorted[Math.ceil(rank)] ?? low;

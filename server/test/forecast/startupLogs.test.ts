@@ -1,75 +1,20 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { engineDefaults } from '../../src/catalog/engineDefaults.ts';
-import { findGpu } from '../../src/catalog/gpus.ts';
-import { memoryLaw } from '../../src/catalog/memoryLaws.ts';
-import { findModel } from '../../src/catalog/models.ts';
-import { type MemoryInput, type MemoryModel, memoryModel } from '../../src/engine/memory.ts';
-import { figureOneInput } from '../engine/inputs.ts';
+import { pinnedPools } from '../../bench/startup/pinned.ts';
+import { CHECKED_LOGS, GIB, inputOf, logsWithPools, poolError } from '../../bench/startup/pools.ts';
+import { readRows } from '../../bench/validate/rowFile.ts';
 import { hasShared, SHARED } from '../shared.ts';
-import { STARTUP_LOGS, type StartupLog } from './startupLogs.ts';
 
-const GIB = 2 ** 30;
-
-function inputOf(log: StartupLog): MemoryInput {
-  const gpu = findGpu(log.gpu);
-  const model = typeof log.model === 'string' ? findModel(log.model)?.shape : log.model;
-  assert.ok(gpu && model, log.name);
-  const defaults = engineDefaults(log.version, gpu, log.maxModelLen, log.scheduler);
-  assert.ok(defaults.ok, log.name);
-  const { scheduler, maxNumSeqs, maxNumBatchedTokens, blockSizeTokens, hybridKvCache } = defaults.value;
-  const from = log.flashInfer === true ? 'image' : 'package';
-  const { law } = memoryLaw(log.version, scheduler, model.moe !== undefined, from);
-  const programMemoryBytes = log.totalGiB === undefined ? gpu.facts.programMemoryBytes : log.totalGiB * GIB;
-  return figureOneInput(1, {
-    model,
-    weightDtype: log.weightDtype ?? 'bf16',
-    kvDtype: log.kvDtype ?? 'bf16',
-    gpu: { ...gpu.facts, programMemoryBytes },
-    parallelism: { tensor: log.tensor ?? 1, pipeline: 1, data: 1, expert: 1 },
-    interconnect: log.interconnect ?? 'pcie',
-    scheduler,
-    limits: {
-      blockSizeTokens,
-      maxModelLenTokens: log.maxModelLen,
-      maxNumSeqs: log.maxNumSeqs ?? maxNumSeqs,
-      maxNumBatchedTokens: log.maxNumBatchedTokens ?? maxNumBatchedTokens,
-    },
-    gpuMemoryUtilization: log.utilization,
-    enforceEager: log.enforceEager ?? false,
-    hybridKvCache,
-    memoryLaw: law,
-  });
-}
-
-interface Checked {
-  readonly log: StartupLog;
-  readonly memory: MemoryModel;
-  /** Published pool, bytes a GPU. */
-  readonly poolBytes: number | null;
-}
-
-const CHECKED: readonly Checked[] = STARTUP_LOGS.map((log) => {
-  const input = inputOf(log);
-  const memory = memoryModel(input);
-  const { blocks, tokens, kvBytes, kvGiB } = log.published;
-  const exactTokens = tokens ?? (blocks === undefined ? undefined : blocks * input.limits.blockSizeTokens);
-  const printed = kvBytes ?? (kvGiB === undefined ? null : kvGiB * GIB);
-  const poolBytes = exactTokens === undefined ? printed : exactTokens * memory.kvBytesPerTokenPerGpu;
-  return { log, memory, poolBytes };
-});
-
-const pools = CHECKED.filter(({ log, poolBytes }) => log.notAPool === undefined && poolBytes !== null);
-const poolError = ({ memory, poolBytes }: Checked): number => memory.kvBudgetBytesPerGpu / (poolBytes ?? 0) - 1;
+/** Printed figures have two decimals; half a unit of the last one is rounding. */
+const ROUNDING_GIB = 0.005;
+const pools = logsWithPools();
 
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-/** Printed figures have two decimals; half a unit of the last one is rounding. */
-const ROUNDING_GIB = 0.005;
 const PAGE = 'docs/start-up-memory.md';
 const isUpdate = process.env['UPDATE_GOLDEN'] === '1';
 
@@ -93,7 +38,7 @@ describe('memory at start-up, against published logs', () => {
   });
 
   it('predicts weights within three quarters of a percent of what the logs print', () => {
-    for (const { log, memory } of CHECKED) {
+    for (const { log, memory } of CHECKED_LOGS) {
       const { weightsGiB } = log.published;
       if (weightsGiB === undefined) continue;
       const off = Math.max(0, Math.abs(memory.weightsBytesPerGpu / GIB - weightsGiB) - ROUNDING_GIB) / weightsGiB;
@@ -103,7 +48,7 @@ describe('memory at start-up, against published logs', () => {
 
   it('counts blocks from bytes exactly', () => {
     let exact = 0;
-    for (const { log, memory } of CHECKED) {
+    for (const { log, memory } of CHECKED_LOGS) {
       const { blocks, tokens, kvBytes, kvGiB } = log.published;
       const published = blocks ?? (tokens === undefined ? undefined : tokens / 16);
       if (published === undefined || (kvBytes === undefined && kvGiB === undefined)) continue;
@@ -127,48 +72,11 @@ describe('memory at start-up, against published logs', () => {
 
   it('comes near the pools that the published measurements pin', function () {
     if (!hasShared()) return this.skip();
-    const pinned = pinnedPools();
+    const pinned = pinnedPools(readRows(join(SHARED, 'data/validation/vllm.jsonl')));
     assert.ok(pinned.length > 0);
     for (const { name, error } of pinned) assert.ok(Math.abs(error) <= 0.06, `${name}: ${percent(error)}`);
   });
 });
-
-interface Measured {
-  readonly id: string;
-  readonly engineVersion: string;
-  readonly model: string;
-  readonly gpu: string;
-  readonly tp: number;
-  readonly maxNumSeqs: number;
-  readonly maxNumBatchedTokens: number;
-  readonly gpuMemoryUtilization: number;
-  readonly numGpuBlocks?: number;
-}
-
-/** Rows of the measurements whose engine printed its blocks. */
-function pinnedPools(): readonly { readonly name: string; readonly error: number }[] {
-  const rows = readFileSync(join(SHARED, 'data/validation/vllm.jsonl'), 'utf8').split('\n').filter(Boolean);
-  return rows.flatMap((line) => {
-    const row = JSON.parse(line) as Measured;
-    if (row.numGpuBlocks === undefined) return [];
-    const model = findModel(row.model);
-    assert.ok(model, row.model);
-    const log: StartupLog = {
-      name: row.id,
-      source: row.id,
-      model: row.model,
-      gpu: row.gpu,
-      tensor: row.tp,
-      version: row.engineVersion,
-      utilization: row.gpuMemoryUtilization,
-      maxModelLen: model.shape.maxPositionTokens,
-      maxNumSeqs: row.maxNumSeqs,
-      maxNumBatchedTokens: row.maxNumBatchedTokens,
-      published: { blocks: row.numGpuBlocks },
-    };
-    return [{ name: row.id, error: memoryModel(inputOf(log)).gpuBlocks / row.numGpuBlocks - 1 }];
-  });
-}
 
 function percent(share: number): string {
   return `${(share * 100).toFixed(2)} %`;
@@ -176,7 +84,7 @@ function percent(share: number): string {
 
 function page(): string {
   const of = (bytes: number): string => (bytes / GIB).toFixed(2);
-  const rows = CHECKED.map((each) => {
+  const rows = CHECKED_LOGS.map((each) => {
     const { log, memory, poolBytes } = each;
     const { weightsGiB, activationGiB } = log.published;
     const { version, utilization } = log;

@@ -62,7 +62,8 @@ interface FamilyRow {
 }
 
 type FamilyName = keyof typeof table.families;
-const FAMILIES = table.families as unknown as Readonly<Record<FamilyName, FamilyRow>>;
+export type KernelFamilies = Readonly<Record<FamilyName, FamilyRow>>;
+const FAMILIES = table.families as unknown as KernelFamilies;
 
 /**
  * Families that a GPU's own lacks a measurement in, in the order they are asked. The last is any GPU: shares of peak in
@@ -93,10 +94,10 @@ const UNPACKED_PAD_TOKENS = 7;
  */
 const AMPERE_INSTRUCTIONS: Readonly<Record<string, number>> = { '9': 0.62, '10': 0.31 };
 
-/** @returns the laws for a GPU's kernels. */
-export function kernelsOf(gpu: GpuFacts): Kernels {
+/** @param families other than the fitted ones, to see what a GPU's own measurements are worth. */
+export function kernelsOf(gpu: GpuFacts, families = FAMILIES): Kernels {
   const family = familyOf(gpu);
-  const rows = (NEAREST[family] ?? NEAREST['other'] ?? []).map((name) => FAMILIES[name]);
+  const rows = (NEAREST[family] ?? NEAREST['other'] ?? []).map((name) => families[name]);
   const first = <T>(pick: (row: FamilyRow) => T | null | undefined, what: string): T => {
     for (const row of rows) {
       const found = pick(row);
@@ -104,8 +105,7 @@ export function kernelsOf(gpu: GpuFacts): Kernels {
     }
     throw new Error(`no GPU family has coefficients for ${what}`);
   };
-  const hopper = FAMILIES.hopper;
-  const blackwellGddr = FAMILIES.blackwellGddr;
+  const { hopper, blackwellGddr } = families;
   const ampereInstructions = AMPERE_INSTRUCTIONS[gpu.computeCapability.split('.')[0] ?? ''];
   const own = <C extends ProductCoefficients>(
     pick: (row: FamilyRow) => Partial<Record<ProductFormat, C>>,
@@ -120,7 +120,7 @@ export function kernelsOf(gpu: GpuFacts): Kernels {
     pick: (row: FamilyRow) => Partial<Record<ProductFormat, C>>,
     bf16: C,
   ): C => {
-    const ampere = pick(FAMILIES.ampere).bf16?.flopsShare ?? 1;
+    const ampere = pick(families.ampere).bf16?.flopsShare ?? 1;
     const flopsShare = ampereInstructions === undefined ? bf16.flopsShare : ampere * ampereInstructions;
     const tiles = 'padTokens' in bf16 ? { padTokens: UNPACKED_PAD_TOKENS } : {};
     return { ...bf16, ...tiles, flopsShare: flopsShare * UNPACKED_SHARE };

@@ -9,7 +9,7 @@ import type { EngineInput, WeightDtype } from '../types.ts';
 import { attentionLaw } from './attention.ts';
 import { type HostCoefficients, hostLaw } from './host.ts';
 import hostTable from './hostTable.json';
-import { type Kernels, kernelsOf, type ProductFormat } from './kernelFamily.ts';
+import { type KernelFamilies, type Kernels, kernelsOf, type ProductFormat } from './kernelFamily.ts';
 import { allReduceS, elementwiseS, expertsS, productS } from './kernels.ts';
 import { productFormat, projections } from './projections.ts';
 import { stageLaw } from './stages.ts';
@@ -35,10 +35,14 @@ type TokenLaw = (tokens: number) => number;
 
 /**
  * Time laws of one data-parallel rank of a replica. All ranks of a tensor group move together.
- * @param hostCoefficients other than the fitted ones, to fit them.
+ * @param hostCoefficients other than the fitted ones, to fit them; @param families likewise, for studies.
  */
-export function stepCost(input: StepCostInput, hostCoefficients: HostCoefficients = hostTable): CostModel {
-  const kernels = kernelsOf(input.gpu);
+export function stepCost(
+  input: StepCostInput,
+  hostCoefficients: HostCoefficients = hostTable,
+  families?: KernelFamilies,
+): CostModel {
+  const kernels = kernelsOf(input.gpu, families);
   const layersS = remembered(
     sumOf([projectionLaw(input, kernels), expertLaw(input, kernels), moverLaw(input, kernels)]),
   );

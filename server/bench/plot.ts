@@ -1,10 +1,23 @@
-/** Small line plots as SVG text, readable in light and dark. Deterministic: the same numbers give the same bytes. */
+/** Small plots as SVG text, readable in light and dark. Deterministic: the same numbers give the same bytes. */
 
 /** Series of one look each: published points, the two policies and the ablation, and reference lines. */
-export type Look = 'published' | 'vllm' | 'layerkv' | 'ablation' | 'reference';
+type BaseLook = 'published' | 'vllm' | 'layerkv' | 'ablation' | 'reference';
+
+/** Further looks, light and dark: colours of Okabe and Ito, which readers of all kinds of sight tell apart. */
+const FURTHER = {
+  ampere: ['#0072b2', '#58a6ff'],
+  hopper: ['#d55e00', '#f0883e'],
+  blackwell: ['#00805f', '#3fb68b'],
+  ada: ['#b3478d', '#e29bc4'],
+  older: ['#6e7781', '#a0a8b0'],
+} as const;
+
+export type Look = BaseLook | keyof typeof FURTHER;
 
 export interface Series {
   readonly look: Look;
+  /** A line with its points if absent; `curve`: the line alone; `cloud`: many small points alone. */
+  readonly shape?: 'curve' | 'cloud';
   readonly label: string;
   readonly points: readonly { readonly x: number; readonly y: number; readonly low?: number; readonly high?: number }[];
 }
@@ -67,13 +80,6 @@ const STYLE = `
     .ablation { color: #bc8cff; } .reference { color: #6e7681; }
   }`;
 
-export interface About {
-  readonly title: string;
-  readonly description: string;
-  /** What all vertical axes show, at the right of the legend. */
-  readonly vertical?: string;
-}
-
 /** What stands around the panels. */
 export interface About {
   readonly title: string;
@@ -94,7 +100,7 @@ export function plot(panels: readonly Panel[], about: About): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-labelledby="title description">
 <title id="title">${escapeXml(about.title)}</title>
 <desc id="description">${escapeXml(about.description)}</desc>
-<style>${STYLE}
+<style>${STYLE}${furtherStyle(panels)}
 </style>
 <rect class="card" x="0.5" y="0.5" width="${width - 1}" height="${height - 1}" rx="8"/>
 ${legend(panels)}
@@ -103,11 +109,27 @@ ${about.vertical === undefined ? '' : `<text x="${width - 24}" y="28" text-ancho
 `;
 }
 
+/** Colours of the further looks that the panels use. */
+function furtherStyle(panels: readonly Panel[]): string {
+  const used = new Set<string>(panels.flatMap(({ series }) => series.map(({ look }) => look)));
+  const names = Object.entries(FURTHER).filter(([name]) => used.has(name));
+  if (names.length === 0) return '';
+  const rules = (theme: 0 | 1): string =>
+    names.map(([name, colours]) => `.${name} { color: ${colours[theme]}; }`).join(' ');
+  return `
+  .cloud { stroke: currentColor; stroke-width: 4; stroke-linecap: round; opacity: 0.65; fill: none; }
+  ${rules(0)}
+  @media (prefers-color-scheme: dark) { ${rules(1)} }`;
+}
+
 function legend(panels: readonly Panel[]): string {
-  const entries = new Map(panels.flatMap(({ series }) => series.map(({ label, look }) => [label, look] as const)));
+  const entries = new Map(panels.flatMap(({ series }) => series.map((each) => [each.label, each] as const)));
   let x = 24;
-  const marks = [...entries].map(([label, look]) => {
-    const mark = `<g class="${look}">${line(look, `M${x} 24h26`)}${hasDots(look) ? dot(look, x + 13, 24) : ''}</g>`;
+  const marks = [...entries].map(([label, { look, shape }]) => {
+    const mark =
+      shape === 'cloud'
+        ? `<g class="${look}">${cloud(`M${x + 13} 24h0`)}</g>`
+        : `<g class="${look}">${line(look, `M${x} 24h26`)}${shape === undefined && hasDots(look) ? dot(look, x + 13, 24) : ''}</g>`;
     const text = `<text class="legend" x="${x + 33}" y="28">${escapeXml(label)}</text>`;
     // Widths of a proportional font, near enough to keep entries apart.
     x += 33 + label.length * 6.6 + 26;
@@ -154,8 +176,10 @@ function panelMarks(panel: Panel, width: number): string {
 
 type Scale = (value: number) => number;
 
-function seriesMarks({ look, points }: Series, x: Scale, y: Scale): string {
+function seriesMarks({ look, shape, points }: Series, x: Scale, y: Scale): string {
   const at = (px: number, py: number): string => `${round(x(px))} ${round(y(py))}`;
+  if (shape === 'cloud')
+    return `<g class="${look}">${cloud(points.map((point) => `M${at(point.x, point.y)}h0`).join(''))}</g>`;
   const path = `M${points.map((point) => at(point.x, point.y)).join('L')}`;
   const banded = points.every(({ low, high }) => low !== undefined && high !== undefined);
   const above = points.map((point) => at(point.x, point.high ?? point.y));
@@ -164,10 +188,14 @@ function seriesMarks({ look, points }: Series, x: Scale, y: Scale): string {
     `<g class="${look}">`,
     banded ? `<path class="band" d="M${[...above, ...below].join('L')}Z"/>` : '',
     line(look, path),
-    hasDots(look) ? points.map((point) => dot(look, round(x(point.x)), round(y(point.y)))).join('') : '',
+    shape === undefined && hasDots(look)
+      ? points.map((point) => dot(look, round(x(point.x)), round(y(point.y)))).join('')
+      : '',
     '</g>',
   ].join('');
 }
+
+const cloud = (path: string): string => `<path class="cloud" d="${path}"/>`;
 
 function noteMarks({ x: atX, low, high, text }: Note, x: Scale, y: Scale): string {
   const px = round(x(atX));
