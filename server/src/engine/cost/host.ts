@@ -53,19 +53,12 @@ export interface HostLaw {
 /** Steps of at most so many tokens are recorded as CUDA graphs (vLLM: max_cudagraph_capture_size). */
 const CAPTURED_TOKENS = 512;
 
-/**
- * Kernels of latent attention against those of attention, which writes KV and attends: it also goes up to keys and down from
- * values (vllm/v1/attention/backends/mla/common.py, `_forward_decode`).
- */
-const LATENT_KERNELS = 2;
-
 export function hostLaw(input: HostInput, coefficients: HostCoefficients): HostLaw {
   const law = coefficients[input.scheduler === 'v1' && input.asyncScheduling ? 'v1Async' : input.scheduler];
   const harness = input.harness ?? 'http';
   const request = coefficients[harness === 'batch' ? 'inProcess' : harness];
   const perSequenceS = law.perSequenceS + (harness === 'batch' ? 0 : law.perStreamS);
-  const { layers, mla } = input.model;
-  const attentionS = law.launchAttentionS * (mla === undefined ? 1 : LATENT_KERNELS) * layers;
+  const { layers } = input.model;
   return {
     betweenS: (seqs) => law.perStepS + perSequenceS * seqs,
     // v0 records decode steps alone, and whole; v1 also what lies between the attention kernels of any small step.
@@ -73,7 +66,7 @@ export function hostLaw(input: HostInput, coefficients: HostCoefficients): HostL
       if (input.enforceEager) return law.launchEagerS * layers;
       if (tokens > CAPTURED_TOKENS) return law.launchCompiledS * layers;
       if (decodeOnly && input.fullDecodeGraphs !== false) return 0;
-      return attentionS;
+      return law.launchAttentionS * layers;
     },
     frontEnd: {
       serviceS: (promptTokens) => request.serviceS + request.perTokenS * promptTokens,

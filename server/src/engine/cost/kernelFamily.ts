@@ -81,8 +81,12 @@ const NEAREST: Readonly<Record<string, readonly FamilyName[]>> = {
   other: ['ampere', 'hopper', 'blackwellGddr'],
 };
 
-/** Arithmetic that unpacking weights in between leaves (Marlin, arXiv 2408.11743: at large batches 10 to 15 % below 16 bit). */
-const UNPACKED_SHARE = 0.87;
+/**
+ * Arithmetic of a product that unpacks weights on the way, over that in 16 bit, at thousands of tokens. Those who timed
+ * Marlin found 0.61 (A100, January 2024, vllm-project/vllm/pull/2497), 0.82 (RTX 6000 Ada, April 2024,
+ * IST-DASLab/marlin/issues/21) and 1.16 (Turing, December 2025, vllm-project/vllm/pull/29901): the middle one.
+ */
+const UNPACKED_SHARE = 0.82;
 
 /** Marlin takes tiles of 8 rows where an expert has few (vLLM fused_marlin_moe.py: block_size_m from 8). */
 const UNPACKED_PAD_TOKENS = 7;
