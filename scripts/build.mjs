@@ -33,9 +33,31 @@ export function withoutNotes(json) {
   return JSON.stringify(JSON.parse(json, (key, value) => (NOTES.includes(key) ? undefined : value)));
 }
 
-const leanCatalogue = {
-  name: 'lean-catalogue',
+/** What only validators look at, and those are generated from the whole schema. Keys of plans may be called so too. */
+const CHECKS = [
+  'pattern',
+  'minimum',
+  'maximum',
+  'exclusiveMinimum',
+  'minLength',
+  'minItems',
+  'minProperties',
+  '$schema',
+];
+
+/** @returns a JSON Schema for looking up what keys mean. */
+export function withoutChecks(json) {
+  const isCheck = (key, value) => CHECKS.includes(key) && typeof value !== 'object';
+  return JSON.stringify(JSON.parse(json, (key, value) => (isCheck(key, value) ? undefined : value)));
+}
+
+const leanData = {
+  name: 'lean-data',
   setup({ onLoad }) {
+    onLoad({ filter: /[\\/]plan\.schema\.json$/ }, async ({ path }) => ({
+      contents: withoutChecks(await readFile(path, 'utf8')),
+      loader: 'json',
+    }));
     onLoad({ filter: /[\\/](?:models|gpus|kernelTable|hostTable|errorBands)\.json$/ }, async ({ path }) => ({
       contents: withoutNotes(await readFile(path, 'utf8')),
       loader: 'json',
@@ -44,7 +66,7 @@ const leanCatalogue = {
 };
 
 const minified = {
-  plugins: [leanCatalogue],
+  plugins: [leanData],
   minify: true,
   keepNames: false,
   // For Node `yaml` offers CommonJS only. Its ES modules are the same code, a quarter faster once bundled, and lighter.

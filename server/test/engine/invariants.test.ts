@@ -6,7 +6,8 @@ import { Replica } from '../../src/engine/schedule/replica.ts';
 import { PrefillFirstScheduler } from '../../src/engine/schedule/vllmV0.ts';
 import { ChunkedScheduler } from '../../src/engine/schedule/vllmV1.ts';
 import { simulate } from '../../src/engine/simulate.ts';
-import { hostileInput } from './inputs.ts';
+import type { EngineInput } from '../../src/engine/types.ts';
+import { hostileInput, poolBlocks } from './inputs.ts';
 
 /** What a scheduler keeps to itself about its half-done prefill. */
 interface Partial {
@@ -158,12 +159,17 @@ describe('invariants, at every boundary of every engine', () => {
 
   it('host memory is enough for what streams and for who comes beside it, however small it is', () => {
     const layerkv = fc.record({ residency: fc.constant('stream' as const), hostPoolBytes: fc.constant(30_000) });
-    const tight = fc.tuple(hostileInput, layerkv).map(([input, over]) => ({
-      ...input,
-      scheduler: 'v1' as const,
-      policy: 'layerkv-no-slo' as const,
-      layerkv: { ...input.layerkv, ...over },
-    }));
+    const factor = fc.double({ min: 1.05, max: 6, noNaN: true });
+    const tight = fc.tuple(hostileInput, layerkv, factor).map(([drawn, over, poolFactor]) => {
+      const input: EngineInput = {
+        ...drawn,
+        scheduler: 'v1',
+        policy: 'layerkv-no-slo',
+        layerkv: { ...drawn.layerkv, ...over },
+      };
+      // What the drawn plan's blocks hold differs by scheduler and policy.
+      return { ...input, numGpuBlocks: poolBlocks(input, poolFactor) };
+    });
     fc.assert(
       fc.property(tight, (input) => void simulate(input)),
       { numRuns: 4000 },

@@ -1,10 +1,11 @@
-/** The bundles hold the catalogue's rows without their notes (`scripts/build.mjs`): nothing that is read may be among them. */
+/** The bundles hold data without what no program reads (`scripts/build.mjs`): nothing that is read may be among it. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { gpuFromObject } from '../../src/catalog/gpus.ts';
 import { modelFromObject } from '../../src/catalog/models.ts';
+import { type JsonSchema, knownKeys, schemasAt } from '../../src/plan/schemaWalk.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -37,4 +38,35 @@ describe('the catalogue without its notes', () => {
       }
     });
   }
+});
+
+describe("the plan's schema without its checks", () => {
+  it('knows the same keys, and says the same of each', async () => {
+    const script = pathToFileURL(resolve('scripts/build.mjs')).href;
+    const { withoutChecks } = (await import(script)) as { withoutChecks: (json: string) => string };
+    const text = readFileSync('schemas/plan.schema.json', 'utf8');
+    const whole = JSON.parse(text) as JsonSchema;
+    const lean = JSON.parse(withoutChecks(text)) as JsonSchema;
+    let seen = 0;
+    const compare = (path: readonly string[]): void => {
+      const keys = knownKeys(whole, path);
+      assert.deepEqual(knownKeys(lean, path), keys);
+      const said = (root: JsonSchema): unknown =>
+        schemasAt(root, path).map(({ description, type, enum: values, examples, default: usual }) => [
+          description,
+          type,
+          values,
+          examples,
+          usual,
+        ]);
+      assert.deepEqual(said(lean), said(whole));
+      for (const key of keys) {
+        seen += 1;
+        compare([...path, key]);
+      }
+    };
+    compare([]);
+    assert.ok(seen > 100, `${seen} keys`);
+    assert.ok(knownKeys(lean, ['spec', 'model', 'slidingWindow']).includes('pattern'));
+  });
 });
