@@ -156,10 +156,34 @@ export function fitScales(
         if (moveSize < SMALL_ENOUGH) step = STEPS;
       } else damping *= 8;
     }
-    report(Math.min(1, (step + 1) / STEPS));
+    report(Math.min(0.9, (step + 1) / STEPS));
     if (!improved) break;
   }
-  return scalesAt(point, sequences);
+  return scalesAt(polished(point, residuals), sequences);
+}
+
+/** Moves of a logarithm that are tried in the end, the largest first. */
+const TRIES: readonly number[] = [0.1, 0.04, 0.015];
+
+/** Times jump where a request just reaches or just misses a step; where slopes have led no further, trying may. */
+function polished(from: Point, residuals: (point: Point) => readonly number[]): Point {
+  let point = from;
+  let best = sumOfSquares(residuals(point));
+  for (const size of TRIES) {
+    for (let rounds = 0; rounds < STEPS; rounds++) {
+      const before = best;
+      for (const axis of [0, 1, 2]) {
+        for (const by of [size, -size]) {
+          const there = clamp(moved(point, axis, by), [0, 0, 0]);
+          const misfit = sumOfSquares(residuals(there));
+          if (misfit >= best) continue;
+          [point, best] = [there, misfit];
+        }
+      }
+      if (best === before) break;
+    }
+  }
+  return point;
 }
 
 function misses(observation: Observation, predicted: Predicted): readonly number[] {

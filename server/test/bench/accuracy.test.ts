@@ -279,7 +279,7 @@ describe('checks', () => {
 
   it('of unsaid TTFTs see which of mean and median lies nearer', () => {
     const over = {
-      load: { kind: 'closed', concurrency: 16, numRequests: 64 },
+      load: { kind: 'closed', concurrency: 64, numRequests: 640 },
       input: { kind: 'fixed', tokens: 4000 },
     } as const;
     const of = (kind: 'mean' | 'p50'): number =>

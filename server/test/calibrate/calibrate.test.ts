@@ -105,8 +105,9 @@ describe('a calibration', () => {
           `TTFT ${told?.ttftMs?.errorAfter}`,
         );
         assert.ok(Math.abs(calibration.scales.decode / decode - 1) < 0.05, `decode ${calibration.scales.decode}`);
+        // A part of each TTFT is waiting for a step to end, which jumps: it tells the prefill less sharply.
         assert.ok(
-          told?.saturated || Math.abs(calibration.scales.prefill / prefill - 1) < 0.12,
+          told?.saturated || Math.abs(calibration.scales.prefill / prefill - 1) < 0.2,
           `prefill ${calibration.scales.prefill / prefill}`,
         );
       }),
