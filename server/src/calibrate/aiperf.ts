@@ -34,13 +34,15 @@ export function readAiperf(json: Json): Reading<BenchmarkRun> {
   }
   const requestsPerS = numberAt(json, 'request_throughput', 'avg');
   const throughput = numberAt(json, 'output_token_throughput', 'avg');
+  const arrivals = pacedArrivals({ ...pace, requests, requestsPerS });
+  if (!arrivals.ok) return arrivals;
   return {
     ok: true,
     value: {
       tool: 'aiperf',
       modelName: modelOf(json),
       gpuName: gpuOf(json),
-      arrivals: pacedArrivals({ ...pace, requests, requestsPerS }),
+      arrivals: arrivals.value,
       input,
       output,
       trace: null,

@@ -1,5 +1,6 @@
 /** How the requests of a benchmark arrived, from what its tool was told. */
 import type { ArrivalProcess } from '../engine/types.ts';
+import type { Reading } from './types.ts';
 
 export interface Pacing {
   /** Requests a second; null or infinite: as fast as the cap lets them. */
@@ -17,11 +18,23 @@ export interface Pacing {
 /** A cap below the achieved share of the rate was what paced the requests: they came when others were done. */
 const HELD_BACK = 0.85;
 
-/**
- * A rate and a cap together are one or the other here: whichever was felt.
- */
-export function pacedArrivals(pacing: Pacing): ArrivalProcess {
-  const { ratePerS, pattern, shape, cap, requests, requestsPerS } = pacing;
+/** A rate and a cap together are one or the other here: whichever was felt. */
+export function pacedArrivals(pacing: Pacing): Reading<ArrivalProcess> {
+  const { ratePerS, pattern, shape, cap } = pacing;
+  const refuse = (message: string): Reading<never> => ({ ok: false, message });
+  if (ratePerS !== null && ratePerS <= 0) {
+    return refuse(`Its request rate is ${ratePerS} a second; a load has one above 0.`);
+  }
+  if (cap !== null && !(Number.isSafeInteger(cap) && cap >= 1)) {
+    return refuse(`Its concurrency is ${cap}; it must be a whole number from 1 on.`);
+  }
+  if (pattern === 'gamma' && shape <= 0) {
+    return refuse(`The shape of its gamma arrivals (burstiness, smoothness) is ${shape}; it must be above 0.`);
+  }
+  return { ok: true, value: arrivalsOf(pacing) };
+}
+
+function arrivalsOf({ ratePerS, pattern, shape, cap, requests, requestsPerS }: Pacing): ArrivalProcess {
   const free = ratePerS === null || !Number.isFinite(ratePerS);
   const held = !free && cap !== null && requestsPerS !== null && requestsPerS < HELD_BACK * ratePerS;
   if (free || held) {

@@ -4,6 +4,7 @@
  */
 import { isRecord } from '../catalog/outcome.ts';
 import type { ArrivalProcess, LengthDistribution } from '../engine/types.ts';
+import { pacedArrivals } from './arrivals.ts';
 import { type Json, lengthsOf, meanOrMedian, numberAt, recordAt, textAt } from './json.ts';
 import type { BenchmarkRun, Reading } from './types.ts';
 
@@ -29,14 +30,16 @@ function readOne(benchmark: Json, file: Json): BenchmarkRun | string {
     recordAt(metrics, 'request_totals') ??
     recordAt(benchmark, 'scheduler_metrics', 'requests_made') ??
     recordAt(benchmark, 'run_stats', 'requests_made');
-  const requests = numberAt(counts, 'successful') ?? numberAt(metrics, 'request_latency', 'successful', 'count') ?? 0;
+  const requests = Math.round(
+    numberAt(counts, 'successful') ?? numberAt(metrics, 'request_latency', 'successful', 'count') ?? 0,
+  );
   const errored = numberAt(counts, 'errored') ?? 0;
   if (requests <= 0) return 'No request was completed. See its errors, and run it again.';
   if (errored > 0) {
     return `${errored} of ${requests + errored} requests failed, so its times are not those of the load it names. Run it again without failures.`;
   }
   const arrivals = arrivalsOf(benchmark, requests);
-  if (arrivals === null) return 'It does not say how requests arrived (`config.strategy`).';
+  if (!arrivals.ok) return arrivals.message;
   const input = lengths(metrics, 'prompt_token_count');
   const output = lengths(metrics, 'output_token_count');
   if (input === null || output === null) return 'It counts no tokens. Run it with the model’s own tokenizer.';
@@ -47,7 +50,7 @@ function readOne(benchmark: Json, file: Json): BenchmarkRun | string {
     tool: 'guidellm',
     modelName: modelOf(benchmark, file),
     gpuName: null,
-    arrivals,
+    arrivals: arrivals.value,
     input,
     output,
     trace: null,
@@ -59,26 +62,19 @@ function readOne(benchmark: Json, file: Json): BenchmarkRun | string {
   };
 }
 
-function arrivalsOf(benchmark: Json, requests: number): ArrivalProcess | null {
+function arrivalsOf(benchmark: Json, requests: number): Reading<ArrivalProcess> {
   const strategy = recordAt(benchmark, 'config', 'strategy') ?? recordAt(benchmark, 'args', 'strategy');
   const streams = numberAt(strategy, 'streams');
-  const rate = numberAt(strategy, 'rate');
-  switch (textAt(strategy, 'type_')) {
-    case 'synchronous':
-      return { kind: 'serial' };
-    case 'concurrent':
-      return streams === null || streams < 1 ? null : { kind: 'closed', concurrency: Math.round(streams) };
-    case 'throughput': {
-      const cap = numberAt(strategy, 'max_concurrency');
-      return cap === null || cap >= requests ? { kind: 'burst' } : { kind: 'closed', concurrency: cap };
-    }
-    case 'constant':
-      return rate === null || rate <= 0 ? null : { kind: 'constant', ratePerS: rate };
-    case 'poisson':
-      return rate === null || rate <= 0 ? null : { kind: 'poisson', ratePerS: rate };
-    default:
-      return null;
+  const ratePerS = numberAt(strategy, 'rate');
+  const kind = textAt(strategy, 'type_');
+  const pacing = { ratePerS: null, pattern: 'poisson', shape: 1, cap: null, requests, requestsPerS: null } as const;
+  if (kind === 'synchronous') return pacedArrivals({ ...pacing, cap: 1 });
+  if (kind === 'throughput') return pacedArrivals({ ...pacing, cap: numberAt(strategy, 'max_concurrency') });
+  if (kind === 'concurrent' && streams !== null) return pacedArrivals({ ...pacing, cap: Math.round(streams) });
+  if ((kind === 'constant' || kind === 'poisson') && ratePerS !== null) {
+    return pacedArrivals({ ...pacing, ratePerS, pattern: kind });
   }
+  return { ok: false, message: 'It does not say how requests arrived (`config.strategy`).' };
 }
 
 const PERCENTILES = [

@@ -29,7 +29,7 @@ export function textAt(value: unknown, ...path: readonly string[]): string | nul
 /** A column of finite numbers that are not negative; null where there is none, or something else in it. */
 export function columnAt(value: unknown, ...path: readonly string[]): readonly number[] | null {
   const found = at(value, ...path);
-  return Array.isArray(found) && found.every((each) => typeof each === 'number' && each >= 0) ? found : null;
+  return Array.isArray(found) && found.every((each) => Number.isFinite(each) && each >= 0) ? found : null;
 }
 
 /** The mean if it is there, else the median. Zero is what tools write for "not measured". */

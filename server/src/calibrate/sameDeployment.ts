@@ -4,6 +4,7 @@ import { findModel } from '../catalog/models.ts';
 import { compact } from '../catalog/names.ts';
 import { meanLength } from '../engine/workload/lengths.ts';
 import { plainNumber } from '../language/words.ts';
+import { minor } from '../plan/calibrationFile.ts';
 import type { Plan } from '../plan/types.ts';
 import type { StartupLog } from './startupLog.ts';
 import type { BenchmarkRun, Named } from './types.ts';
@@ -45,7 +46,7 @@ export function checkLog(plan: Plan, { file, value: log }: Named<StartupLog>, no
     if (there !== null && there !== here) return wrong(`its ${name} is ${there}, the plan's is ${here}`);
   }
   const version = log.engineVersion;
-  if (version !== null && !plan.engine.version.value.startsWith(version.split('.').slice(0, 2).join('.'))) {
+  if (version !== null && minor(plan.engine.version.value) !== minor(version)) {
     notes.push(
       `${file} is of vLLM ${version}, the plan says ${plan.engine.version.value}. State the version that runs.`,
     );

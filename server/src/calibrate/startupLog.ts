@@ -28,8 +28,8 @@ export function readStartupLog(text: string): Reading<StartupLog> {
   const start = lastStart(text);
   const numbers = (pattern: RegExp): readonly number[] =>
     [...start.matchAll(pattern)].map(([, digits]) => Number((digits ?? '').replaceAll(',', '')));
-  const tokens = numbers(/GPU KV cache size:\s*([\d,]+)\s*tokens/g).filter((count) => count > 0);
-  const blocks = numbers(/#\s*(?:GPU|cuda|rocm|hip|xpu) blocks:\s*([\d,]+)/gi).filter((count) => count > 0);
+  const tokens = numbers(/GPU KV cache size:\s*([\d,]+)\s*tokens/g).filter(plausible);
+  const blocks = numbers(/#\s*(?:GPU|cuda|rocm|hip|xpu) blocks:\s*([\d,]+)/gi).filter(plausible);
   if (tokens.length === 0 && blocks.length === 0) {
     const failed = /No available memory for the cache blocks|CUDA out of memory/.test(start);
     return {
@@ -50,7 +50,8 @@ export function readStartupLog(text: string): Reading<StartupLog> {
       // Ranks may differ by a little; the engine takes the least for all.
       kvTokens: tokens.length > 0 ? Math.min(...tokens) : null,
       gpuBlocks: tokens.length > 0 ? null : Math.min(...blocks),
-      engineVersion: first(/(?:LLM engine \(v|vLLM API server version v?|\bversion )(\d+\.\d+(?:\.\d+)?)/),
+      engineVersion:
+        first(/LLM engine \(v(\d+\.\d+(?:\.\d+)?)/) ?? first(/\bvLLM (?:API server )?version v?(\d+\.\d+(?:\.\d+)?)/i),
       model: first(/\bmodel='([^']+)'/) ?? first(/['"]model(?:_tag)?['"]:\s*['"]([^'"]+)['"]/),
       tensor: whole(/\btensor_parallel_size['"]?[=:]\s*(\d+)/),
       pipeline: whole(/\bpipeline_parallel_size['"]?[=:]\s*(\d+)/),
@@ -62,6 +63,11 @@ export function readStartupLog(text: string): Reading<StartupLog> {
       gpuName: first(/device_name=([A-Za-z0-9_.-]+?)(?:\.json|[,\s'"]|$)/)?.replaceAll('_', ' ') ?? null,
     },
   };
+}
+
+/** A count that can have been one. */
+function plausible(count: number): boolean {
+  return count > 0 && Number.isSafeInteger(count);
 }
 
 /** A server that was started again wrote its log on. */

@@ -13,7 +13,7 @@ export function isVllmBench(json: Json): boolean {
 
 export function readVllmBench(json: Json): Reading<BenchmarkRun> {
   const refuse = (message: string): Reading<never> => ({ ok: false, message });
-  const completed = numberAt(json, 'completed') ?? 0;
+  const completed = Math.round(numberAt(json, 'completed') ?? 0);
   const failed = numberAt(json, 'failed') ?? Math.max(0, (numberAt(json, 'num_prompts') ?? completed) - completed);
   if (completed <= 0) return refuse('No request was completed. See the errors of the benchmark, and run it again.');
   if (failed > 0) {
@@ -32,21 +32,22 @@ export function readVllmBench(json: Json): Reading<BenchmarkRun> {
   }
   const requestsPerS = numberAt(json, 'request_throughput');
   const rate = json['request_rate'];
-  const burstiness = numberAt(json, 'burstiness') ?? 1;
-  const arrivals = pacedArrivals({
+  const paced = pacedArrivals({
     ratePerS: rate === 'inf' || typeof rate !== 'number' ? null : rate,
     pattern: 'gamma',
-    shape: burstiness > 0 ? burstiness : 1,
+    shape: numberAt(json, 'burstiness') ?? 1,
     cap: numberAt(json, 'max_concurrency'),
     requests: completed,
     requestsPerS,
   });
+  if (!paced.ok) return paced;
+  const arrivals = paced.value;
   const time = (name: string) => meanOrMedian(numberAt(json, `mean_${name}_ms`), numberAt(json, `median_${name}_ms`));
   const inputs = lengthColumn(json, 'input_lens', completed);
   const outputs = lengthColumn(json, 'output_lens', completed);
   const throughput = numberAt(json, 'output_throughput');
   const mean = (tokens: number) => ({ kind: 'fixed' as const, tokens: Math.max(1, Math.round(tokens / completed)) });
-  const paced = arrivals.kind === 'poisson' || arrivals.kind === 'gamma' || arrivals.kind === 'constant';
+  const timed = arrivals.kind === 'poisson' || arrivals.kind === 'gamma' || arrivals.kind === 'constant';
   return {
     ok: true,
     value: {
@@ -56,7 +57,7 @@ export function readVllmBench(json: Json): Reading<BenchmarkRun> {
       arrivals,
       input: inputs === null ? mean(inputTokens) : lengthsOfColumn(inputs),
       output: outputs === null ? mean(outputTokens) : lengthsOfColumn(outputs),
-      trace: paced ? traceOf(columnAt(json, 'start_times'), inputs, outputs) : null,
+      trace: timed ? traceOf(columnAt(json, 'start_times'), inputs, outputs) : null,
       requests: completed,
       ttftMs: time('ttft'),
       // With one output token there is no time per further one.

@@ -36,7 +36,9 @@ export function modelFromHfConfig(json: unknown, dtypeStated = false): Outcome<C
   const { outer, config, nested } = textPart(json);
   const type = config['model_type'];
   if (typeof type !== 'string') {
-    return refuse(['`model_type` is missing: this is no config.json of a Hugging Face model.']);
+    return refuse([
+      `\`model_type\` ${type === undefined ? 'is missing' : 'must be a text'}: this is no config.json of a Hugging Face model.`,
+    ]);
   }
   const family = FAMILIES.get(type);
   if (family === undefined) return refuse([unknownFamily(type)]);

@@ -72,7 +72,9 @@ function schemeOf(q: Config): Scheme | string {
     case 'gptq':
     case 'auto-round':
       if (bits === 4) return { dtype: 'int4', group: q['group_size'] ?? q['q_group_size'] };
-      return bits === 8 ? { dtype: 'int8', weightOnly: true } : `${quoted(method)} with ${quoted(bits)} bits`;
+      return bits === 8
+        ? { dtype: 'int8', weightOnly: true }
+        : `${quoted(method)} with ${bits === undefined ? 'no number of' : quoted(bits)} bits`;
     case 'bitsandbytes':
       if (q['load_in_4bit'] === true) return { dtype: 'int4' };
       return q['load_in_8bit'] === true ? { dtype: 'int8', weightOnly: true } : 'bitsandbytes of neither 4 nor 8 bits';
@@ -85,7 +87,7 @@ function schemeOf(q: Config): Scheme | string {
     case 'compressed-tensors':
       return compressedTensors(q);
     default:
-      return `the method ${quoted(method)}`;
+      return method === undefined ? 'a format without `quant_method`' : `the method ${quoted(method)}`;
   }
 }
 

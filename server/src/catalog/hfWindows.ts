@@ -5,6 +5,9 @@ import { isRecord } from './outcome.ts';
 
 type Config = Readonly<Record<string, unknown>>;
 
+/** A factor beyond this is a slip of the pen: the longest stretch published is 64. */
+const MOST_STRETCH = 1024;
+
 /**
  * Longest context as vLLM derives it (vllm/config/model.py, `_get_and_verify_max_len`): the smallest length stated, times the
  * rotary angles' stretch; yarn's is over the length before it.
@@ -24,8 +27,9 @@ export function contextTokens(config: Config, scaled: boolean, problems: string[
     if (type === undefined || type === null || /^(su|longrope|llama3|default|mrope)$/.test(String(type))) continue;
     const stretch = law['factor'] ?? 1;
     const before = law['original_max_position_embeddings'] ?? config['original_max_position_embeddings'];
-    if (typeof stretch !== 'number') problems.push('`rope_scaling.factor` must be a number.');
-    else factor = stretch;
+    if (typeof stretch !== 'number' || !(stretch > 0 && stretch <= MOST_STRETCH)) {
+      problems.push(`\`rope_scaling.factor\` must be a number above 0, at most ${MOST_STRETCH}.`);
+    } else factor = stretch;
     if (type !== 'yarn') continue;
     if (typeof before === 'number') tokens = before;
     else problems.push('`rope_scaling.original_max_position_embeddings` is missing: yarn stretches it.');

@@ -8,6 +8,8 @@ const DTYPES = ['bf16', 'fp16', 'fp8', 'int8', 'int4', 'mxfp4', 'nvfp4'] as cons
 const ATTENTION = ['mha', 'gqa', 'mla'] as const;
 const COUNT = { min: 1, whole: true } as const;
 const SIZE = { min: 0, whole: true } as const;
+/** Layers are gone through one by one; the deepest models have some 130. */
+const LAYERS = { min: 1, max: 10_000, whole: true } as const;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -32,7 +34,7 @@ export function shapeFromFields(fields: Fields): Outcome<ModelShape> {
   const moeFields = group(fields, 'moe', faults);
   const windowFields = group(fields, 'slidingWindow', faults);
   const shape: ModelShape = {
-    layers: read.number('layers', COUNT) ?? 0,
+    layers: read.number('layers', LAYERS) ?? 0,
     hiddenSize,
     attentionType,
     queryHeads,

@@ -12,7 +12,7 @@ export interface Fault {
 /** Reads keys of a user's object and notes every fault, so that all are reported at once. */
 export interface FieldReader {
   readonly faults: Fault[];
-  /** A finite number of `min` or more (whole if asked); null and a fault otherwise. Absent: `fallback`, or a fault without one. */
+  /** A finite number from `min` to `max` (whole if asked); null and a fault otherwise. Absent: `fallback`, or a fault without one. */
   number(key: string, options?: NumberOptions): number | null;
   text<T extends string>(key: string, allowed: readonly T[], fallback?: T): T | null;
   flag(key: string, fallback: boolean): boolean;
@@ -20,6 +20,7 @@ export interface FieldReader {
 
 export interface NumberOptions {
   readonly min?: number;
+  readonly max?: number;
   readonly whole?: boolean;
   readonly fallback?: number;
 }
@@ -45,11 +46,12 @@ export function fieldReader(
   };
   return {
     faults,
-    number(key, { min = 0, whole = false, fallback } = {}) {
+    number(key, { min = 0, max = Infinity, whole = false, fallback } = {}) {
       const value = source[key];
       if (value === undefined) return fallback ?? missing(key);
       if (typeof value !== 'number' || !Number.isFinite(value)) return wrong(key, 'must be a number.');
       if (value < min) return wrong(key, `must be ${min} or more.`);
+      if (value > max) return wrong(key, `must be ${max} or less.`);
       if (whole && !Number.isSafeInteger(value)) return wrong(key, 'must be a whole number.');
       return value;
     },

@@ -1,5 +1,5 @@
 /** Parameter and KV counts of a model from its shape. Counts leave out norms and biases (below 0.1 %). */
-import type { ModelShape } from './types.ts';
+import type { ModelShape, WeightDtype } from './types.ts';
 
 export interface ParameterCounts {
   /** Attention projections of one layer. */
@@ -16,10 +16,20 @@ export interface ParameterCounts {
   readonly moeLayers: number;
 }
 
+/** Layers with routed experts. */
+export function expertLayers({ layers, moe }: ModelShape): number {
+  return moe === undefined ? 0 : Math.floor((layers - moe.firstDenseLayers) / moe.moeEvery);
+}
+
+/** Bit widths hold for the experts alone: gpt-oss and its like leave all else in 16 bit. Restated formats hold for all. */
+export function expertsAloneQuantised(model: ModelShape, weights: WeightDtype): boolean {
+  return model.nativeExpertsOnly === true && weights === model.nativeWeightDtype;
+}
+
 /** @returns parameters by part; their sum is the model's size. */
 export function countParameters(model: ModelShape): ParameterCounts {
   const { hiddenSize: h, layers, moe } = model;
-  const moeLayers = moe === undefined ? 0 : Math.floor((layers - moe.firstDenseLayers) / moe.moeEvery);
+  const moeLayers = expertLayers(model);
   const denseLayers = layers - moeLayers;
   const table = model.vocabSize * h;
   return {

@@ -7,6 +7,11 @@ import type { Located } from './types.ts';
 /** Factors beyond these are no calibration: something else is wrong. */
 export const SCALE_BOUNDS = { min: 0.2, max: 5 } as const;
 
+/** No engine decodes more at a time. */
+const MOST_SEQUENCES = 1e6;
+/** Of blocks or tokens: more is a slip of the pen. */
+const MOST_COUNTED = 1e9;
+
 export const CALIBRATION_SCHEMA: Calibration['schema'] = 'layerkv/calibration/v1';
 
 /** The parts that a prediction depends on; the rest of the file tells where they come from. */
@@ -47,37 +52,28 @@ function group(parent: Readonly<Record<string, unknown>>, key: string, faults: F
   const path = `${above}${key}`;
   const value = parent[key];
   if (isRecord(value)) return { values: value, read: fieldReader(value, faults, path.split('.')), path };
-  faults.push({ path: [path], message: `\`${path}\` is missing.` });
+  const what = value === undefined ? 'is missing' : 'must be a group of keys';
+  faults.push({ path: [path], message: `\`${path}\` ${what}.` });
   // Its keys would be missing too; one fault is enough.
   return { values: {}, read: fieldReader({}, []), path };
 }
 
 function scalesOf({ values, read }: Group): Calibration['scales'] {
-  const factor = (key: string): number => between(read, `scales.${key}`, SCALE_BOUNDS);
+  const factor = (key: string): number => read.number(key, SCALE_BOUNDS) ?? 1;
   const factors = { prefill: factor('prefill'), decode: factor('decode'), overhead: factor('overhead') };
   const { sequences } = values;
   if (sequences === undefined) return factors;
   if (
     Array.isArray(sequences) &&
     sequences.length > 0 &&
-    sequences.every((each) => typeof each === 'number' && each >= 1)
+    sequences.every((each) => typeof each === 'number' && each >= 1 && each <= MOST_SEQUENCES)
   )
     return { ...factors, sequences };
   read.faults.push({
     path: ['scales', 'sequences'],
-    message: '`scales.sequences` must be a list of numbers from 1 on.',
+    message: `\`scales.sequences\` must be a list of numbers from 1 to ${MOST_SEQUENCES}.`,
   });
   return factors;
-}
-
-function between(
-  read: FieldReader,
-  path: string,
-  { min, max }: { readonly min: number; readonly max: number },
-): number {
-  const value = read.number(path.slice(path.indexOf('.') + 1), { min }) ?? max;
-  if (value > max) read.faults.push({ path: path.split('.'), message: `\`${path}\` must be ${max} or less.` });
-  return value;
 }
 
 function madeForOf(madeFor: Group): Calibration['madeFor'] {
@@ -107,12 +103,12 @@ function madeForOf(madeFor: Group): Calibration['madeFor'] {
 }
 
 function poolOf({ read }: Group): Calibration['pool'] {
-  const whole = (key: string): number => read.number(key, { min: 1, whole: true }) ?? 1;
+  const whole = (key: string): number => read.number(key, { min: 1, max: MOST_COUNTED, whole: true }) ?? 1;
   return {
     numGpuBlocks: whole('numGpuBlocks'),
     blockSize: whole('blockSize'),
     kvTokens: whole('kvTokens'),
-    gpuMemoryUtilization: between(read, 'pool.gpuMemoryUtilization', { min: 0.01, max: 1 }),
+    gpuMemoryUtilization: read.number('gpuMemoryUtilization', { min: 0.01, max: 1 }) ?? 1,
     maxModelLen: whole('maxModelLen'),
     maxNumSeqs: whole('maxNumSeqs'),
     maxNumBatchedTokens: whole('maxNumBatchedTokens'),
@@ -174,7 +170,7 @@ function named<T extends { readonly id: string }>(value: Located<T> | null): Loc
 }
 
 /** Patch releases keep kernels and scheduler. */
-function minor(version: string): string {
+export function minor(version: string): string {
   return version.replace(/^v/, '').split('.').slice(0, 2).join('.');
 }
 

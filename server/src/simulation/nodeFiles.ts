@@ -25,7 +25,7 @@ export function createNodeFiles(): (uri: string) => Files {
       if (!found.isFile() || sizeBytes > MAX_FILE_BYTES) return null;
       const known = kept.get(path);
       if (known?.modifiedMs === modifiedMs && known.sizeBytes === sizeBytes) return known.text;
-      const text = await readFile(path, 'utf8');
+      const text = withoutMark(await readFile(path, 'utf8'));
       kept.delete(path);
       kept.set(path, { modifiedMs, sizeBytes, text });
       const oldest = kept.keys().next().value;
@@ -42,6 +42,11 @@ export function createNodeFiles(): (uri: string) => Files {
       return folder === null ? null : read(resolve(folder, path));
     },
   });
+}
+
+/** The mark that some editors on Windows begin a UTF-8 file with is no part of it. */
+export function withoutMark(text: string): string {
+  return text.startsWith('\uFEFF') ? text.slice(1) : text;
 }
 
 /** Null for documents that lie on no disk. */

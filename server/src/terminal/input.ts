@@ -2,7 +2,7 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { createNodeFiles } from '../simulation/nodeFiles.ts';
+import { createNodeFiles, withoutMark } from '../simulation/nodeFiles.ts';
 import type { Files } from '../text/types.ts';
 import type { ReadResult } from './io.ts';
 
@@ -29,7 +29,7 @@ export async function readText(path: string): Promise<ReadResult> {
     // A pipe (shell: `<(command)`, /dev/stdin) is fine; a device such as /dev/zero never ends.
     if (!about.isFile() && !about.isFIFO()) return { ok: false, reason: 'it is neither a file nor a pipe' };
     if (about.size > mostBytes) return { ok: false, reason: `it is larger than ${mostBytes / 2 ** 20} MiB` };
-    return { ok: true, text: await readFile(path, 'utf8') };
+    return { ok: true, text: withoutMark(await readFile(path, 'utf8')) };
   } catch (error) {
     return { ok: false, reason: reasonOf(error) };
   }

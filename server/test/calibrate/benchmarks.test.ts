@@ -189,6 +189,19 @@ describe('results that are refused', () => {
       vllmBench({ mean_ttft_ms: undefined, median_ttft_ms: undefined, mean_tpot_ms: 0, median_tpot_ms: 0 }),
       /neither TTFT nor TPOT.*--percentile-metrics/,
     ],
+    ['no rate', vllmBench({ request_rate: 0, max_concurrency: null }), /request rate is 0 a second/],
+    ['a rate below none', vllmBench({ request_rate: -1 }), /request rate is -1 a second/],
+    [
+      'half a user',
+      vllmBench({ request_rate: 'inf', max_concurrency: 2.5 }),
+      /concurrency is 2\.5; it must be a whole/,
+    ],
+    ['no user', vllmBench({ request_rate: 'inf', max_concurrency: 0 }), /concurrency is 0; it must be a whole/],
+    [
+      'gaps of no shape',
+      vllmBench({ request_rate: 2, max_concurrency: null, burstiness: -1 }),
+      /shape of its gamma .* is -1/,
+    ],
     ['a ramp', vllmBench({ ramp_up_strategy: 'linear' }), /ramps up/],
     ['speculation', vllmBench({ spec_decode_acceptance_rate: 0.7 }), /speculative decoding/],
     [
@@ -207,6 +220,11 @@ describe('results that are refused', () => {
       guidellm(guidellmBenchmark(closed, {}, { output_token_count: null })),
       /counts no tokens/,
     ],
+    [
+      'guidellm with no user',
+      guidellm(guidellmBenchmark({ type_: 'throughput', max_concurrency: 0 })),
+      /Benchmark 1 of 1: Its concurrency is 0/,
+    ],
     ['guidellm without benchmarks', guidellm(), /holds no benchmark/],
     [
       'AIPerf with failures',
@@ -214,6 +232,12 @@ describe('results that are refused', () => {
       /^5 of 205 requests failed/,
     ],
     ['AIPerf cancelled', aiperf({ was_cancelled: true }), /cancelled half-way/],
+    ['AIPerf without a rate', aiperf({ input_config: { loadgen: { request_rate: 0 } } }), /request rate is 0 a second/],
+    [
+      'AIPerf with gaps of no shape',
+      aiperf({ input_config: { loadgen: { request_rate: 2, arrival_pattern: 'gamma', arrival_smoothness: -1 } } }),
+      /shape of its gamma .* is -1/,
+    ],
     ['AIPerf without load', aiperf({ input_config: {} }), /does not say how requests arrived/],
     [
       'AIPerf without streaming',

@@ -46,6 +46,8 @@ describe('start-up logs', () => {
       const log = logOf(`noise\n${line}\nnoise`);
       assert.deepEqual([log.kvTokens, log.gpuBlocks], [tokens, blocks], line);
     }
+    assert.equal(logOf(`Python version 3.12.3\n${LOG_V1}`).engineVersion, '0.10.0');
+    assert.equal(logOf('Python version 3.12.3\nGPU KV cache size: 81,536 tokens').engineVersion, null);
     assert.equal(logOf(`${LOG_V1}non-default args: {'block_size': 32, 'max_model_len': 9}`).blockSize, 32);
     const memory = 'Free memory on device cuda:0 (78.70/79.18 GiB) on startup.';
     assert.equal(logOf(LOG_V1 + memory).gpuMemoryGiB, 79.18);
@@ -71,6 +73,7 @@ describe('start-up logs', () => {
     };
     assert.match(refusal('INFO: Started server process'), /no line that tells the size of the KV cache/);
     assert.match(refusal('GPU KV cache size: 0 tokens'), /no line/);
+    assert.match(refusal(`GPU KV cache size: ${'9'.repeat(30)} tokens`), /no line/);
     assert.match(refusal('ValueError: No available memory for the cache blocks.'), /did not start/);
     fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => !readStartupLog(text).ok));
   });

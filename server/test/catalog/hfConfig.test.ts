@@ -176,7 +176,11 @@ describe('config.json of a Hugging Face model', () => {
       assert.equal(made.value.shape.maxPositionTokens, tokens, JSON.stringify(more));
     }
     refused({ ...SMALL, rope_scaling: { type: 'yarn', factor: 4 } }, /original_max_position_embeddings` is missing/);
-    refused({ ...SMALL, rope_scaling: { type: 'linear', factor: 'x' } }, /`rope_scaling.factor` must be a number/);
+    for (const factor of ['x', -2, 0, 1e300]) {
+      refused({ ...SMALL, rope_scaling: { type: 'linear', factor } }, /`rope_scaling.factor` must be a number above 0/);
+    }
+    refused({ ...SMALL, num_hidden_layers: 1e9 }, /`num_hidden_layers` must be 10000 or less/);
+    refused({ ...SMALL, model_type: 5 }, /`model_type` must be a text/);
   });
 
   it('never throws', () => {

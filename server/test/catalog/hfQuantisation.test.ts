@@ -62,7 +62,7 @@ const TAKEN: readonly (readonly [Config, Config, string])[] = [
 
 const REFUSED: readonly (readonly [Config, unknown, RegExp])[] = [
   [DENSE, { quant_method: 'exotic' }, /the method `exotic` is not modelled\. Say how to count/],
-  [DENSE, {}, /the method `undefined`/],
+  [DENSE, {}, /a format without `quant_method`/],
   [DENSE, 'fp8', /must be a group of keys/],
   [DENSE, { quant_method: 'gptq', bits: 3 }, /`gptq` with `3` bits/],
   [DENSE, { quant_method: 'gptq', bits: 8 }, /int8 weights are multiplied in 16 bit/],

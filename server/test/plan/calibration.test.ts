@@ -181,7 +181,7 @@ describe('calibration files', () => {
     assert.ok(validate(FITTING), JSON.stringify(validate.errors));
     const value = fc.oneof(
       fc.constantFrom(0, 1, 1.5, 0.005, -1, 0.1, 7, '', 'x', null, true),
-      fc.constantFrom([], {}, 'v0', Number.MAX_SAFE_INTEGER),
+      fc.constantFrom([], {}, 'v0', Number.MAX_SAFE_INTEGER, [31.5], [0.5], [1e7]),
     );
     const paths = ['scales', 'madeFor', 'pool', 'madeFor.parallelism'].flatMap((path) => [
       path,

@@ -1,4 +1,5 @@
 /** The matrix products of a model on one tensor-parallel rank. */
+import { expertLayers, expertsAloneQuantised } from '../shape.ts';
 import type { GpuFacts, ModelShape, WeightDtype } from '../types.ts';
 import type { ProductFormat } from './kernelFamily.ts';
 
@@ -12,11 +13,11 @@ export interface Projection {
 }
 
 /** @returns the dense products of all layers, without routed experts and output head. */
-export function projections(model: ModelShape, tensor: number): readonly Projection[] {
+export function projections(model: ModelShape, weights: WeightDtype, tensor: number): readonly Projection[] {
   const { hiddenSize: h, layers, ffnSize, moe } = model;
-  const moeLayers = moe === undefined ? 0 : Math.floor((layers - moe.firstDenseLayers) / moe.moeEvery);
+  const moeLayers = expertLayers(model);
   const denseLayers = layers - moeLayers;
-  const quantised = model.nativeExpertsOnly !== true;
+  const quantised = !expertsAloneQuantised(model, weights);
   const feedForward = (width: number, count: number): Projection[] =>
     count === 0 || width === 0
       ? []

@@ -4,7 +4,7 @@
  * a decode step is affine in the sum of contexts, which lets the engine add up runs of steps in closed form.
  */
 import { matmulPeakFlopsPerS, WEIGHT_BYTES } from '../dtypes.ts';
-import { kvElementsPerRank } from '../shape.ts';
+import { expertLayers, kvElementsPerRank } from '../shape.ts';
 import type { EngineInput, WeightDtype } from '../types.ts';
 import { attentionLaw } from './attention.ts';
 import { type HostCoefficients, hostLaw } from './host.ts';
@@ -143,7 +143,7 @@ function sumOf(laws: readonly TokenLaw[]): TokenLaw {
 function projectionLaw(input: StepCostInput, kernels: Kernels): TokenLaw {
   const { model, gpu, parallelism } = input;
   const format = productFormat(model, gpu, input.weightDtype, input.activationDtype);
-  const parts = projections(model, parallelism.tensor).map((part) => ({
+  const parts = projections(model, input.weightDtype, parallelism.tensor).map((part) => ({
     ...part,
     ...weightsAs(input, kernels, part.quantised ? format : 'bf16'),
   }));
@@ -168,7 +168,7 @@ function weightsAs(input: StepCostInput, kernels: Kernels, format: ProductFormat
 function expertLaw(input: StepCostInput, kernels: Kernels): TokenLaw {
   const { model, gpu, parallelism, weightDtype } = input;
   if (model.moe === undefined) return () => 0;
-  const { experts, topK, expertFfn, firstDenseLayers, moeEvery } = model.moe;
+  const { experts, topK, expertFfn } = model.moe;
   const format = productFormat(model, gpu, weightDtype, input.activationDtype);
   const expertRanks = parallelism.expert > 1 ? parallelism.expert : 1;
   const shape = {
@@ -179,7 +179,7 @@ function expertLaw(input: StepCostInput, kernels: Kernels): TokenLaw {
     expertRanks,
   };
   const law = kernels.experts(format);
-  const count = Math.floor((model.layers - firstDenseLayers) / moeEvery);
+  const count = expertLayers(model);
   const seen = expertRanks > 1 ? parallelism.data : 1;
   const peak = matmulPeakFlopsPerS(gpu, weightDtype, format === 'weightOnly' ? 'bf16' : input.activationDtype);
   return (tokens) =>

@@ -17,8 +17,6 @@ export interface StepBatch {
   prefillPairs: number;
   /** The same with each query's context capped at the sliding window. */
   prefillWindowPairs: number;
-  /** Σ over chunks of p + c: KV read. */
-  prefillContextTokens: number;
   /** Rows that reach the output head: decodes and last chunks. */
   sampledSeqs: number;
 }
@@ -76,7 +74,6 @@ export function emptyBatch(): StepBatch {
     prefillTokens: 0,
     prefillPairs: 0,
     prefillWindowPairs: 0,
-    prefillContextTokens: 0,
     sampledSeqs: 0,
   };
 }
@@ -90,7 +87,6 @@ export function clearBatch(batch: StepBatch): void {
   batch.prefillTokens = 0;
   batch.prefillPairs = 0;
   batch.prefillWindowPairs = 0;
-  batch.prefillContextTokens = 0;
   batch.sampledSeqs = 0;
 }
 
@@ -107,7 +103,6 @@ export function addPrefill(
   const pairs = causalPairs(tokens, cached);
   batch.prefillPairs += pairs;
   batch.prefillWindowPairs += cached + tokens <= windowTokens ? pairs : windowPairs(tokens, cached, windowTokens);
-  batch.prefillContextTokens += cached + tokens;
   if (last) batch.sampledSeqs += 1;
 }
 

@@ -1,5 +1,6 @@
 /** Bytes that a model's weights take on each GPU of a pipeline, tensor by tensor, as PyTorch's allocator hands them out. */
 import { WEIGHT_BYTES } from '../dtypes.ts';
+import { expertsAloneQuantised } from '../shape.ts';
 import type { EngineInput, ModelShape } from '../types.ts';
 
 export type WeightInput = Pick<EngineInput, 'model' | 'weightDtype' | 'gpu' | 'parallelism'>;
@@ -51,10 +52,9 @@ function ropeBytes(model: ModelShape): number {
   return model.maxPositionTokens * (model.mla?.qkRopeHeadDim ?? model.headDim) * SIXTEEN_BIT_BYTES;
 }
 
-/** Bytes per weight outside the routed experts: gpt-oss and its like quantise the experts alone. */
+/** Bytes per weight outside the routed experts. */
 function linearBytesPerWeight({ model, weightDtype }: WeightInput): number {
-  const expertsOnly = model.nativeExpertsOnly === true && weightDtype === model.nativeWeightDtype;
-  return expertsOnly ? SIXTEEN_BIT_BYTES : WEIGHT_BYTES[weightDtype];
+  return expertsAloneQuantised(model, weightDtype) ? SIXTEEN_BIT_BYTES : WEIGHT_BYTES[weightDtype];
 }
 
 function attentionBytes(input: WeightInput): number {
