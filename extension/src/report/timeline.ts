@@ -67,7 +67,9 @@ export function timelineOf(model: ReportModel): Timeline | null {
     series === null ? [] : [{ policy, series, endS, arrivalsEndS }],
   );
   const first = runs[0];
-  if (first === undefined) return null;
+  const endS = Math.max(...runs.map((run) => run.endS));
+  // Nothing was served: there is no time to draw.
+  if (first === undefined || endS === 0) return null;
   const { replicas, gpusPerReplica, tensor, pipeline } = model.plan;
   // The series counts busy directions of every data-parallel rank.
   const directions = (2 * replicas * gpusPerReplica) / (tensor * pipeline);
@@ -83,7 +85,6 @@ export function timelineOf(model: ReportModel): Timeline | null {
     const ticks = column === 'gpuKvShare' ? [0, 0.5, 1] : roundTicks(most, 3);
     return [{ title, noun, share, courses, ticks }];
   });
-  const endS = Math.max(...runs.map((run) => run.endS));
   const arrivesAlike = runs.every(({ arrivalsEndS }) => arrivalsEndS === first.arrivalsEndS);
   return {
     endS,

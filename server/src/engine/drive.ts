@@ -61,13 +61,19 @@ export function runClosed(
   concurrency: number,
   frontEnd: FrontEnd | null,
 ): void {
-  const share = Math.ceil(records.count / engines.length);
-  engines.forEach((engine, index) => {
-    const begin = Math.min(records.count, index * share);
-    const end = Math.min(records.count, begin + share);
-    const users = { begin, end, first: Math.min(end, begin + usersOf(concurrency, engines.length, index)) };
-    if (frontEnd === null) runUsers(engine, records, users);
-    else runUsersBehind(frontEnd, engine, records, users);
+  // Fewer users than engines leave some idle.
+  const serving = engines.slice(0, concurrency);
+  let users = 0;
+  let begin = 0;
+  serving.forEach((engine, index) => {
+    const own = usersOf(concurrency, serving.length, index);
+    users += own;
+    // Each engine gets requests by its users, so that all are busy to the end.
+    const end = Math.round((records.count * users) / concurrency);
+    const part = { begin, end, first: Math.min(end, begin + own) };
+    begin = end;
+    if (frontEnd === null) runUsers(engine, records, part);
+    else runUsersBehind(frontEnd, engine, records, part);
   });
 }
 
@@ -133,5 +139,5 @@ function runUsersBehind(frontEnd: FrontEnd, engine: Engine, records: Records, { 
 }
 
 function usersOf(concurrency: number, engines: number, index: number): number {
-  return Math.max(1, Math.floor(concurrency / engines) + (index < concurrency % engines ? 1 : 0));
+  return Math.floor(concurrency / engines) + (index < concurrency % engines ? 1 : 0);
 }

@@ -37,7 +37,7 @@ export function meanOf(values: Float64Array): number {
   return values.length === 0 ? 0 : sum / values.length;
 }
 
-/** Per-request times of the finished requests, s, in arrival order. */
+/** Per-request times of the finished requests, s, in the order of the records. */
 export interface Latencies {
   readonly ttftS: Float64Array;
   /** (finish − first token) / (output − 1); 0 with one output token. */

@@ -31,7 +31,7 @@ import { arrivalWindow, drawWorkload, type Workload } from './workload/workload.
 /** vLLM v0 keeps this share of blocks free when it admits (vllm/core/block_manager_v1.py: watermark=0.01). */
 const WATERMARK = 0.01;
 
-/** A finished run. `records` are in request order, which is arrival order. */
+/** A finished run. `records` are in request order: of arrival, and in closed loops of each engine’s users by itself. */
 export interface Run {
   readonly workload: Workload;
   readonly records: Records;

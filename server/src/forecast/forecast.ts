@@ -234,7 +234,7 @@ function series(timeline: Timeline, input: EngineInput, assessment: Assessment):
     decoding: columns.decoding,
     parked: columns.parked,
     gpuKvShare: columns.gpuKvBlocks.map((blocks) => (blocks * groups) / (gpuBlocks * engines)),
-    hostKvShare: columns.hostKvBlocks.map((blocks) => (hostBlocks > 0 ? blocks / hostBlocks : 0)),
+    hostKvShare: columns.hostKvBlocks.map((blocks) => (hostBlocks > 0 ? Math.min(1, blocks / hostBlocks) : 0)),
     linkBusy: columns.linkBusy,
   };
 }
@@ -242,12 +242,16 @@ function series(timeline: Timeline, input: EngineInput, assessment: Assessment):
 function requestRecords(run: Run): readonly RequestRecord[] {
   const { records } = run;
   const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);
-  return Array.from({ length: records.count }, (_, k) => ({
-    arrivalS: records.arrivalS[k]!,
-    inputTokens: records.inputTokens[k]!,
-    outputTokens: records.outputTokens[k]!,
-    prefillStartS: orNull(records.prefillStartS[k]!),
-    firstTokenS: orNull(records.firstTokenS[k]!),
-    finishS: orNull(records.finishS[k]!),
-  }));
+  // Users of several engines are simulated one engine after the other.
+  const order = Array.from({ length: records.count }, (_, k) => k);
+  return order
+    .sort((a, b) => records.arrivalS[a]! - records.arrivalS[b]!)
+    .map((k) => ({
+      arrivalS: records.arrivalS[k]!,
+      inputTokens: records.inputTokens[k]!,
+      outputTokens: records.outputTokens[k]!,
+      prefillStartS: orNull(records.prefillStartS[k]!),
+      firstTokenS: orNull(records.firstTokenS[k]!),
+      finishS: orNull(records.finishS[k]!),
+    }));
 }

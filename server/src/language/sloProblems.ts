@@ -40,8 +40,8 @@ function unserved(plan: Plan, { finished, requests }: Prediction): Problem[] {
       rule: 'requests-not-served',
       severity: 'warning',
       message:
-        `${missing} of ${requests} requests are never served: their prompts are longer than the engine takes. ` +
-        'Raise engine.maxModelLen and engine.maxNumBatchedTokens, or shorten the prompts.',
+        `${missing} of ${requests} requests are never served: they are longer than the engine takes, or than the KV cache ` +
+        'holds. Raise engine.maxModelLen and engine.maxNumBatchedTokens, give the cache more memory, or shorten the prompts.',
       range: valuePlace(plan, plan.workload.trace, plan.workload.input),
       related: relatedPlaces(plan.anchor, {
         located: plan.engine.maxModelLen,

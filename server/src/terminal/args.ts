@@ -55,6 +55,9 @@ const policies: readonly PolicyChoice[] = ['vllm', 'layerkv', 'layerkv-no-slo', 
 /** More than this would not fit into memory as records; a longer run says nothing that a shorter one does not. */
 const mostRequests = 10_000_000;
 
+/** As in a plan: seeds that follow it stay apart. */
+const mostSeed = 2 ** 32 - 1;
+
 /** `argv` without the interpreter and the script. */
 export function readArguments(argv: readonly string[]): Arguments {
   const [first, ...rest] = argv;
@@ -131,7 +134,7 @@ function interpret(command: CommandName, { files, flags, values }: ReadOptions):
     case 'simulate': {
       const policy = choice('policy', last('policy'), policies);
       if (!policy.ok) return policy.message;
-      const seed = wholeNumber('seed', last('seed'), 0, Number.MAX_SAFE_INTEGER);
+      const seed = wholeNumber('seed', last('seed'), 0, mostSeed);
       if (!seed.ok) return seed.message;
       const requests = wholeNumber('requests', last('requests'), 1, mostRequests);
       if (!requests.ok) return requests.message;

@@ -26,6 +26,9 @@ import { explain } from './why.ts';
 /** 0 fine · 1 warnings only (`check`) · 2 an error in a file · 3 wrong usage, or an unreadable file. */
 export type ExitCode = 0 | 1 | 2 | 3;
 
+/** A record takes some 200 bytes of text, and a text in memory ends at half a gigabyte. */
+const MOST_RECORDS = 1_000_000;
+
 interface Opened {
   readonly file: string;
   readonly lines: LineIndex;
@@ -75,6 +78,13 @@ async function simulate(args: SimulateArguments, terminal: Terminal, rooms: Room
     perRequest: args.perRequest,
   };
   const { opened, unreadable } = await open(args.files, terminal, rooms);
+  const recorded = args.json && args.perRequest ? recordsOf(opened, args) : 0;
+  if (recorded > MOST_RECORDS) {
+    terminal.err(
+      `--per-request would write ${recorded} records; ${MOST_RECORDS} are the most. Lower --requests (workload.requests in the plan), or name fewer files.\n`,
+    );
+    return 3;
+  }
   const files = opened.map((each) => inspect(each, options, rooms));
   for (const { file, plans, problems } of files) {
     if (plans.length === 0 && problems.length === 0) {
@@ -97,6 +107,13 @@ async function simulate(args: SimulateArguments, terminal: Terminal, rooms: Room
   }
   const hasError = files.some(({ problems }) => problems.some(({ severity }) => severity === 'error'));
   return unreadable ? 3 : hasError ? 2 : 0;
+}
+
+/** Per-request records that a simulation writes: of every plan under every policy. */
+function recordsOf(opened: readonly Opened[], { policy, requests }: SimulateArguments): number {
+  const plans = opened.flatMap(({ analysis }) => analysis.plans);
+  const each = plans.map(({ workload }) => requests ?? workload.requests.value);
+  return each.reduce((sum, count) => sum + count, 0) * (policy === 'compare' ? 2 : 1);
 }
 
 async function check(args: CheckArguments, terminal: Terminal, rooms: Rooms, version: string): Promise<ExitCode> {

@@ -140,6 +140,26 @@ describe('every run', () => {
     assert.equal(most, 8);
   });
 
+  it('gives users of a closed loop to engines, and each engine requests by its users', () => {
+    const base = figureOneInput(256);
+    const run = (concurrency: number, replicas: number, requests: number) => {
+      const source = {
+        kind: 'synthetic',
+        arrivals: { kind: 'closed', concurrency },
+        input: { kind: 'fixed', tokens: 256 },
+        output: { kind: 'fixed', tokens: 100 },
+      } as const;
+      return simulate({ ...base, replicas, workload: { ...base.workload, source, requests } });
+    };
+    // One user keeps one engine busy, however many there are.
+    assert.equal(run(1, 4, 8).makespanS, run(1, 1, 8).makespanS);
+    // Two users on one engine and one on the other are done at about the same time.
+    const { records } = run(3, 2, 30);
+    const last = (from: number, to: number): number => Math.max(...records.finishS.subarray(from, to));
+    assert.deepEqual([...records.arrivalS].filter((t) => t === 0).length, 3);
+    assert.ok(Math.abs(last(0, 20) / last(20, 30) - 1) < 0.1);
+  });
+
   it('is saturated when arrivals outrun the engine, and not when they do not', () => {
     const at = (ratePerS: number): boolean => {
       const base = figureOneInput(2048);

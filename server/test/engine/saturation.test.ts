@@ -105,7 +105,7 @@ describe('the backlog', () => {
           if (backlog.grows) assert.ok(isSaturated(run));
         }
       }),
-      { numRuns: Number(process.env['FUZZ_RUNS'] ?? 400) },
+      { numRuns: Number(process.env['FUZZ_RUNS'] ?? 400), examples: [[figureOneInput(2048, { policy: 'layerkv' })]] },
     );
     assert.ok(parked > 0, 'some requests were parked when the last one arrived');
   });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { ArrivalProcess, LengthDistribution } from '../../src/engine/types.ts';
-import { lengthSampler, meanLength } from '../../src/engine/workload/lengths.ts';
+import { lengthSampler, MOST_TOKENS, meanLength } from '../../src/engine/workload/lengths.ts';
 import { createRandom, drawGamma, drawNormal } from '../../src/engine/workload/random.ts';
 import { drawWorkload } from '../../src/engine/workload/workload.ts';
 
@@ -115,16 +115,16 @@ describe('request lengths', () => {
     near(drawn[90_000]!, 157, 0.02, 'p90');
   });
 
-  it('are whole and at least one token', () => {
+  it('are whole, at least one token, and never more than fits a record', () => {
     fc.assert(
       fc.property(
-        fc.double({ min: 0.01, max: 50, noNaN: true }),
-        fc.double({ min: 0, max: 3, noNaN: true }),
+        fc.double({ min: 1e-7, max: 50, noNaN: true }),
+        fc.double({ min: 0, max: 5, noNaN: true }),
         (median, sigma) => {
-          const draw = lengthSampler({ kind: 'lognormal', median, sigma }, createRandom(1, 'output'));
+          const draw = lengthSampler({ kind: 'lognormal', median: median * 1e5, sigma }, createRandom(1, 'output'));
           for (let k = 0; k < 20; k++) {
             const tokens = draw();
-            assert.ok(Number.isInteger(tokens) && tokens >= 1);
+            assert.ok(Number.isInteger(tokens) && tokens >= 1 && tokens <= MOST_TOKENS);
           }
         },
       ),

@@ -100,6 +100,9 @@ describe('rules', () => {
   it('prompts and outputs against max-model-len', async () => {
     const all = await check(planText({ 'input:': 'input: «{tokens: 9000}»{prompt-above-max-model-len}' }));
     assert.equal(all.problems[0]?.severity, 'error');
+    // No room for a token of the answer: vLLM's front end refuses such prompts too.
+    const full = await check(planText({ 'input:': 'input: «{tokens: 8192}»{prompt-above-max-model-len}' }));
+    assert.equal(full.problems[0]?.severity, 'error');
     const some = await check(planText({ 'input:': 'input: «{uniform: [10, 9000]}»{prompt-above-max-model-len}' }));
     assert.equal(some.problems[0]?.severity, 'warning');
     const marked = planText({ 'input:': 'input: {tokens: 8000}', 'output:': 'output: «{tokens: 512}»{output-cut}' });

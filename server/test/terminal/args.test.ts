@@ -88,6 +88,7 @@ describe('terminal: arguments', () => {
     ['simulate a.yaml --json=yes', /'--json' takes no value/],
     ['simulate a.yaml --seed -1', /--seed is a whole number from 0/],
     ['simulate a.yaml --seed 1.5', /--seed is a whole number/],
+    ['simulate a.yaml --seed 4294967296', /--seed is a whole number from 0/],
     ['simulate a.yaml --seed 99999999999999999999', /--seed is a whole number/],
     ['simulate a.yaml --requests 0', /--requests is a whole number from 1/],
     ['simulate a.yaml --requests many', /not 'many'/],

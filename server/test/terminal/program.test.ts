@@ -162,6 +162,30 @@ describe('terminal: output', () => {
     assert.match(err, /Usage: layerkv simulate FILE/);
   });
 
+  it('refuses more records than a text can hold, before it simulates', async () => {
+    const argv = ['simulate', 'a.yaml', '--json', '--per-request', '--policy', 'compare', '--requests', '500001'];
+    const { code, out, err } = await layerkv(argv, { 'a.yaml': planText() });
+    assert.deepEqual([code, out], [3, '']);
+    assert.match(err, /would write 1000002 records; 1000000 are the most\. Lower --requests/);
+  });
+
+  it('prints per-request records in the order of arrival, whichever engine served them', async () => {
+    const plan = planText({
+      'arrivals:': 'arrivals: {process: closed, concurrency: 3}',
+      'tensor:': 'tensor: 1\n    data: 2',
+    });
+    const { out } = await layerkv(['simulate', 'a.yaml', '--json', '--per-request', '--no-interval'], {
+      'a.yaml': plan,
+    });
+    const [{ workloads }] = JSON.parse(out).files;
+    const arrivals: number[] = workloads[0].perRequest.map(({ arrivalS }: { arrivalS: number }) => arrivalS);
+    assert.deepEqual(
+      arrivals,
+      arrivals.toSorted((a, b) => a - b),
+    );
+    assert.equal(arrivals.filter((arrivalS) => arrivalS === 0).length, 3);
+  });
+
   it('prints help and version on stdout', async () => {
     assert.match((await layerkv(['--help'], {})).out, /Usage: layerkv COMMAND FILE/);
     assert.match((await layerkv(['simulate', '--help'], {})).out, /--policy vllm\|layerkv\|layerkv-no-slo\|compare/);

@@ -2,9 +2,12 @@
 import type { LengthDistribution } from '../types.ts';
 import { drawNormal, type Random } from './random.ts';
 
-/** A sampler of whole token counts, at least 1. */
+/** Beyond every context window. The tails of wide distributions reach further than whole numbers of 32 bits do. */
+export const MOST_TOKENS = 100_000_000;
+
+/** A sampler of whole token counts, from 1 to `MOST_TOKENS`. */
 export function lengthSampler(distribution: LengthDistribution, random: Random): () => number {
-  const whole = (tokens: number): number => Math.max(1, Math.round(tokens));
+  const whole = (tokens: number): number => Math.min(MOST_TOKENS, Math.max(1, Math.round(tokens)));
   switch (distribution.kind) {
     case 'fixed':
       return () => whole(distribution.tokens);

@@ -1,5 +1,6 @@
 /** Recorded request traces: the text of a file → columns sorted by arrival, times from the first request. */
 import type { PromptIds, TraceColumns } from '../types.ts';
+import { MOST_TOKENS } from './lengths.ts';
 
 /** Forms that are understood; which one it is follows from the columns or keys. */
 export type TraceForm = 'azure-csv' | 'burstgpt-csv' | 'mooncake-jsonl' | 'apex-jsonl' | 'csv' | 'jsonl';
@@ -11,6 +12,8 @@ export type TraceFile =
       readonly columns: TraceColumns;
       /** Rows that are failures (no output tokens) and were left out. */
       readonly failedRows: number;
+      /** The file has more rows than are read. */
+      readonly cut: boolean;
     }
   | { readonly ok: false; readonly message: string };
 
@@ -66,12 +69,12 @@ function plainShapes(form: 'csv' | 'jsonl'): readonly Shape[] {
   );
 }
 
-/** More requests than any simulation here runs; the rest of a longer file is not read. */
-const MAX_TRACE_ROWS = 1_000_000;
+/** More requests than any simulation here runs; what follows in a longer file is left out. */
+export const MAX_TRACE_ROWS = 1_000_000;
 /** Tokens under one of Mooncake's `hash_ids` (github.com/kvcache-ai/Mooncake, FAST25-release/README). */
 const TOKENS_PER_HASH_ID = 512;
-/** Beyond every context window; larger figures are damage. */
-const MAX_TOKENS = 100_000_000;
+/** Thirty thousand years after the clock’s zero, in whatever unit: damage. */
+const MAX_TIME_S = 1e12;
 
 /**
  * Reads a trace. A row that cannot be read makes the file unreadable and is named with its line: a trace with holes
@@ -115,7 +118,7 @@ function csvRows(lines: readonly string[], first: number): Rows | Failed {
   }
   const at = [shape.time, shape.input, shape.output].map((name) => header.indexOf(name));
   const rows: Rows['rows'][number][] = [];
-  for (let i = first + 1; i < lines.length && rows.length < MAX_TRACE_ROWS; i++) {
+  for (let i = first + 1; i < lines.length && rows.length <= MAX_TRACE_ROWS; i++) {
     const line = lines[i] ?? '';
     if (line.trim() === '') continue;
     const cells = splitCsv(line, separator);
@@ -147,7 +150,7 @@ function splitCsv(line: string, separator: string): readonly string[] {
 function jsonRows(lines: readonly string[], first: number): Rows | Failed {
   let shape: Shape | undefined;
   const rows: Rows['rows'][number][] = [];
-  for (let i = first; i < lines.length && rows.length < MAX_TRACE_ROWS; i++) {
+  for (let i = first; i < lines.length && rows.length <= MAX_TRACE_ROWS; i++) {
     const line = lines[i] ?? '';
     if (line.trim() === '') continue;
     const record = parseRecord(line);
@@ -192,12 +195,12 @@ function toColumns({ shape, rows }: Rows): TraceFile {
     readonly ids: readonly unknown[];
   }[] = [];
   let failedRows = 0;
-  for (const { line, cells, ids = [] } of rows) {
+  for (const { line, cells, ids = [] } of rows.slice(0, MAX_TRACE_ROWS)) {
     const timeS = timeOf(cells[0], shape.secondsPerUnit);
     if (timeS === null)
       return {
         ok: false,
-        message: `line ${line}: "${clip(cells[0])}" is no ${shape.secondsPerUnit === 'date' ? 'date and time' : 'time'}`,
+        message: `line ${line}: "${clip(cells[0])}" is no ${shape.secondsPerUnit === 'date' ? 'date and time' : 'time from 0 on'}`,
       };
     const input = tokensOf(cells[1]);
     const output = tokensOf(cells[2]);
@@ -221,6 +224,7 @@ function toColumns({ shape, rows }: Rows): TraceFile {
     ok: true,
     form: shape.form,
     failedRows,
+    cut: rows.length > MAX_TRACE_ROWS,
     columns: {
       arrivalS: Float64Array.from(kept, (row) => row.timeS - startS),
       inputTokens: Int32Array.from(kept, (row) => row.input),
@@ -254,7 +258,7 @@ function promptIdsOf(rows: readonly (readonly unknown[])[]): PromptIds | null {
 function timeOf(cell: Cell, secondsPerUnit: number | 'date'): number | null {
   if (secondsPerUnit === 'date') return typeof cell === 'string' ? dateS(cell) : null;
   const value = numberOf(cell);
-  return value === null ? null : value * secondsPerUnit;
+  return value === null || value < 0 || value * secondsPerUnit > MAX_TIME_S ? null : value * secondsPerUnit;
 }
 
 /** `2023-11-16 18:15:46.6805900`, read as UTC; the fraction is kept beyond the milliseconds that `Date` holds. */
@@ -270,7 +274,7 @@ function dateS(cell: string): number | null {
 
 function tokensOf(cell: Cell): number | null {
   const value = numberOf(cell);
-  return value === null || value < 0 || value > MAX_TOKENS ? null : Math.round(value);
+  return value === null || value < 0 || value > MOST_TOKENS ? null : Math.round(value);
 }
 
 function numberOf(cell: Cell): number | null {

@@ -107,7 +107,7 @@ export function readEngine(reader: Reader, spec: YamlMap, needs: EngineNeeds): D
     numGpuBlocks: reader.value<number | null>(
       section,
       'numGpuBlocks',
-      integerIn({ min: 0, max: 1e9 }),
+      integerIn({ min: 1, max: 1e9 }),
       byDefault(null, 'from the memory model'),
     ),
     enforceEager: reader.value(

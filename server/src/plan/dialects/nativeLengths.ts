@@ -1,5 +1,6 @@
 /** Length distributions of a plan: `{tokens}`, `{uniform}`, `{lognormal}`, `{percentiles, mean}`. */
 import type { LengthDistribution } from '../../engine/types.ts';
+import { MOST_TOKENS } from '../../engine/workload/lengths.ts';
 import { nearest } from '../../text/nearest.ts';
 import { entryOf, type YamlEntry, type YamlMap, type YamlNode } from '../../text/tree.ts';
 import {
@@ -19,7 +20,7 @@ import {
 } from '../read.ts';
 
 /** Longest length that is taken, tokens: beyond every context window. */
-export const TOKENS = { min: 1, max: 100_000_000 };
+export const TOKENS = { min: 1, max: MOST_TOKENS };
 
 /** Reads one distribution. */
 export const lengths: Parser<LengthDistribution> = (node) => {

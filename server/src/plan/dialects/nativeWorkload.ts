@@ -1,6 +1,6 @@
 /** `spec.workload` of a plan: how requests arrive and how long they are, or a recorded trace of both. */
 import type { ArrivalProcess, LengthDistribution } from '../../engine/types.ts';
-import { parseTraceFile } from '../../engine/workload/traceFile.ts';
+import { MAX_TRACE_ROWS, parseTraceFile } from '../../engine/workload/traceFile.ts';
 import { entryOf, type YamlMap } from '../../text/tree.ts';
 import type { Files } from '../../text/types.ts';
 import { byDefault, type Draft } from '../draft.ts';
@@ -141,6 +141,14 @@ async function readTrace(
       entry.value.range,
     );
     return null;
+  }
+  if (trace.cut) {
+    reader.problems.push({
+      rule: 'trace-cut',
+      severity: 'information',
+      message: `The trace has more than ${MAX_TRACE_ROWS} rows; those after them in the file are not read.`,
+      range: entry.value.range,
+    });
   }
   if (trace.failedRows > 0) {
     const all = trace.failedRows + trace.columns.arrivalS.length;

@@ -71,17 +71,17 @@ const batchedBelowLength: Rule = {
 const promptTooLong: Rule = {
   id: 'prompt-above-max-model-len',
   severity: 'error',
-  summary: 'Prompts that are longer than max-model-len are refused.',
+  summary: 'Prompts that leave no room for a token below max-model-len are refused.',
   check: ({ draft }) => {
     const { maxModelLen } = draft.engine;
     const prompts = extremesOf(draft, 'input');
-    if (maxModelLen === null || prompts === null || prompts.longest <= maxModelLen.value) return [];
-    const all = prompts.shortest > maxModelLen.value;
+    if (maxModelLen === null || prompts === null || prompts.longest < maxModelLen.value) return [];
+    const all = prompts.shortest >= maxModelLen.value;
     const { range } = prompts;
     return [
       {
         severity: all ? 'error' : 'warning',
-        message: `${all ? 'Every prompt is' : `Prompts of up to ${prompts.longest} tokens are`} longer than maxModelLen (${maxModelLen.value}); the server refuses them. Raise maxModelLen, or shorten the prompts.`,
+        message: `${all ? 'Every prompt leaves' : `Prompts of up to ${prompts.longest} tokens leave`} no room for an answer below maxModelLen (${maxModelLen.value}); the server refuses them. Raise maxModelLen, or shorten the prompts.`,
         range,
         ...relatedTo(range, ['maxModelLen', maxModelLen]),
       },
@@ -99,7 +99,7 @@ const outputCut: Rule = {
     const outputs = extremesOf(draft, 'output');
     if (maxModelLen === null || prompts === null || outputs === null) return [];
     const longest = prompts.pairs ?? prompts.longest + outputs.longest;
-    if (prompts.longest > maxModelLen.value || longest <= maxModelLen.value) return [];
+    if (prompts.longest >= maxModelLen.value || longest <= maxModelLen.value) return [];
     const { range } = outputs;
     const finding: Finding = {
       message: `Prompt and output reach ${longest} tokens, above maxModelLen (${maxModelLen.value}): vLLM stops such answers early, and so does the prediction. Set maxModelLen to ${longest} or more to keep them whole.`,

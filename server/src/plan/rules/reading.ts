@@ -46,5 +46,6 @@ export const readingRules: readonly RuleInfo[] = [
     summary: 'The calibration has no effect beside a hand-made law.',
   },
   { id: 'unknown-rule', severity: 'warning', summary: 'A comment silences a rule that does not exist.' },
+  { id: 'trace-cut', severity: 'information', summary: 'The first million rows of a trace are read.' },
   { id: 'trace-failures', severity: 'information', summary: 'Failed requests of the trace are left out.' },
 ];
