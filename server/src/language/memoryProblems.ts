@@ -81,14 +81,18 @@ function dtypeRemedies(plan: Plan): Remedy[] {
 }
 
 function noRoomForOneSequence(plan: Plan, { memory }: Assessment): Problem {
-  const { maxModelLen, gpuMemoryUtilization } = plan.engine;
-  const range = valuePlace(plan, maxModelLen, gpuMemoryUtilization, plan.gpu, plan.model);
+  const { maxModelLen, gpuMemoryUtilization, numGpuBlocks } = plan.engine;
+  const pinned = numGpuBlocks.value !== null;
+  const range = valuePlace(plan, maxModelLen, numGpuBlocks, gpuMemoryUtilization, plan.gpu, plan.model);
   const largest = largestModelLen(plan);
   const edits = largest === 0 ? [] : replace(maxModelLen, String(largest));
+  const more = pinned
+    ? `raise engine.numGpuBlocks (${numGpuBlocks.value}), which pins the cache`
+    : 'give it more GPU memory: a larger gpuMemoryUtilization, more GPUs, or smaller weights';
   const advice =
     largest === 0
-      ? 'Give it more GPU memory: a larger gpuMemoryUtilization, more GPUs, or smaller weights.'
-      : `Set engine.maxModelLen to ${largest} or less, or give it more GPU memory.`;
+      ? `${more.charAt(0).toUpperCase()}${more.slice(1)}.`
+      : `Set engine.maxModelLen to ${largest} or less, or ${pinned ? more : 'give it more GPU memory'}.`;
   return {
     rule: 'no-room-for-one-sequence',
     severity: 'error',
@@ -97,8 +101,8 @@ function noRoomForOneSequence(plan: Plan, { memory }: Assessment): Problem {
       `max-model-len ${maxModelLen.value}. ${advice}`,
     range,
     related: relatedPlaces(range, {
-      located: gpuMemoryUtilization,
-      message: `This share of the GPU leaves room for ${memory.kvTokens} tokens.`,
+      located: pinned ? numGpuBlocks : gpuMemoryUtilization,
+      message: `${pinned ? 'This pins room' : 'This share of the GPU leaves room'} for ${memory.kvTokens} tokens.`,
     }),
     fixes: edits.length > 0 ? [{ title: `Set maxModelLen to ${largest}`, edits }] : [],
   };

@@ -69,6 +69,9 @@ describe('prediction problems', () => {
     const largest = Number(/maxModelLen: (\d+)/.exec(mended)?.[1]);
     const [again] = await problemsOf(text.replace('131072', String(largest + 16)));
     assert.equal(again?.rule, 'no-room-for-one-sequence');
+    const pinned = text.replace('maxModelLen:', 'numGpuBlocks: 100, maxModelLen:');
+    const [small] = await problemsOf(pinned);
+    assert.match(small?.message ?? '', /maxModelLen to 1600 or less, or raise engine\.numGpuBlocks \(100\)/);
   });
 
   it('tell a saturated deployment at the load and the missed goal at the goal', async () => {
