@@ -43,17 +43,15 @@ export function stepCost(
   families?: KernelFamilies,
 ): CostModel {
   const kernels = kernelsOf(input.gpu, families);
-  const layersS = remembered(
-    sumOf([projectionLaw(input, kernels), expertLaw(input, kernels), moverLaw(input, kernels)]),
-  );
+  const layersS = sumOf([projectionLaw(input, kernels), expertLaw(input, kernels), moverLaw(input, kernels)]);
   const collectiveS = remembered(collectiveLaw(input, kernels));
+  const tokensS = remembered((tokens) => layersS(tokens) + collectiveS(tokens));
   const headS = remembered(headLaw(input, kernels));
   const attention = attentionLaw(input, kernels);
   const host = hostLaw(input, hostCoefficients);
   const stages = input.parallelism.pipeline;
   const windowTokens = input.model.slidingWindow?.tokens ?? Number.POSITIVE_INFINITY;
-  const tokenWorkS = (tokens: number, sampled: number): number =>
-    layersS(tokens) + collectiveS(tokens) + headS(sampled);
+  const tokenWorkS = (tokens: number, sampled: number): number => tokensS(tokens) + headS(sampled);
 
   const local = input.model.slidingWindow?.localLayers ?? 0;
   const global = input.model.layers - local;
