@@ -144,9 +144,10 @@ function createReplica(
   index: number,
   parts: number,
 ): Replica {
-  const { hybrid } = state;
+  const { hybrid, poolBlocks, watermarkBlocks, cost, pipeline, lanes } = state;
   const layers = hybrid === null ? input.model.layers : hybrid.globalGroups + hybrid.localGroups;
-  const config = { ...state, limits: input.limits, layers };
+  // No spread: V8 ends up giving each spread object a hidden class of its own, and compiled schedulers start anew.
+  const config = { limits: input.limits, layers, poolBlocks, hybrid, watermarkBlocks, cost, pipeline, lanes };
   const acts = input.policy !== 'vllm' && layerKvCanAct(input);
   return new Replica(
     config,
