@@ -5,7 +5,7 @@
 import { isRecord } from '../catalog/outcome.ts';
 import type { LengthDistribution } from '../engine/types.ts';
 import { pacedArrivals } from './arrivals.ts';
-import { at, type Json, lengthsOf, meanOrMedian, numberAt, recordAt, textAt } from './json.ts';
+import { at, type Json, lengthsOf, meanOrMedian, numberAt, recordAt, refuse, textAt } from './json.ts';
 import type { BenchmarkRun, Reading } from './types.ts';
 
 export function isAiperf(json: Json): boolean {
@@ -13,7 +13,6 @@ export function isAiperf(json: Json): boolean {
 }
 
 export function readAiperf(json: Json): Reading<BenchmarkRun> {
-  const refuse = (message: string): Reading<never> => ({ ok: false, message });
   if (json['was_cancelled'] === true) return refuse('The run was cancelled half-way. Run it again to its end.');
   const requests = Math.round(numberAt(json, 'request_count', 'avg') ?? 0);
   const failed = Math.round(numberAt(json, 'error_request_count', 'avg') ?? 0);

@@ -1,5 +1,6 @@
 /** How the requests of a benchmark arrived, from what its tool was told. */
 import type { ArrivalProcess } from '../engine/types.ts';
+import { refuse } from './json.ts';
 import type { Reading } from './types.ts';
 
 export interface Pacing {
@@ -21,7 +22,6 @@ const HELD_BACK = 0.85;
 /** A rate and a cap together are one or the other here: whichever was felt. */
 export function pacedArrivals(pacing: Pacing): Reading<ArrivalProcess> {
   const { ratePerS, pattern, shape, cap } = pacing;
-  const refuse = (message: string): Reading<never> => ({ ok: false, message });
   if (ratePerS !== null && ratePerS <= 0) {
     return refuse(`Its request rate is ${ratePerS} a second; a load has one above 0.`);
   }

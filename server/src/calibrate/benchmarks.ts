@@ -2,7 +2,7 @@
 import { isRecord } from '../catalog/outcome.ts';
 import { isAiperf, readAiperf } from './aiperf.ts';
 import { isGuidellm, readGuidellm } from './guidellm.ts';
-import type { Json } from './json.ts';
+import { type Json, refuse } from './json.ts';
 import type { BenchmarkRun, Reading } from './types.ts';
 import { isVllmBench, readVllmBench } from './vllmBench.ts';
 
@@ -11,7 +11,7 @@ const FORMATS = 'the JSON of `vllm bench serve --save-result`, of guidellm, or A
 /** Every run of a result file; never throws. */
 export function readBenchmarks(text: string): Reading<readonly BenchmarkRun[]> {
   const documents = parse(text);
-  if (documents === null) return { ok: false, message: `It is not valid JSON. Give ${FORMATS}.` };
+  if (documents === null) return refuse(`It is not valid JSON. Give ${FORMATS}.`);
   const runs: BenchmarkRun[] = [];
   for (const json of documents) {
     const read = readDocument(json);
@@ -20,11 +20,9 @@ export function readBenchmarks(text: string): Reading<readonly BenchmarkRun[]> {
   }
   const blind = runs.find((run) => run.ttftMs === null && run.tpotMs === null);
   if (blind !== undefined) {
-    return {
-      ok: false,
-      message:
-        'It tells neither TTFT nor TPOT. Run it with streaming on, and with both among its metrics (`--percentile-metrics ttft,tpot`).',
-    };
+    return refuse(
+      'It tells neither TTFT nor TPOT. Run it with streaming on, and with both among its metrics (`--percentile-metrics ttft,tpot`).',
+    );
   }
   return { ok: true, value: runs };
 }
@@ -32,7 +30,7 @@ export function readBenchmarks(text: string): Reading<readonly BenchmarkRun[]> {
 function readDocument(json: Json): Reading<readonly BenchmarkRun[]> {
   if (isGuidellm(json)) return readGuidellm(json);
   const read = isVllmBench(json) ? readVllmBench(json) : isAiperf(json) ? readAiperf(json) : null;
-  if (read === null) return { ok: false, message: `It is no benchmark result known here. Give ${FORMATS}.` };
+  if (read === null) return refuse(`It is no benchmark result known here. Give ${FORMATS}.`);
   return read.ok ? { ok: true, value: [read.value] } : read;
 }
 

@@ -5,7 +5,7 @@
 import { isRecord } from '../catalog/outcome.ts';
 import type { ArrivalProcess, LengthDistribution } from '../engine/types.ts';
 import { pacedArrivals } from './arrivals.ts';
-import { type Json, lengthsOf, meanOrMedian, numberAt, recordAt, textAt } from './json.ts';
+import { type Json, lengthsOf, meanOrMedian, numberAt, recordAt, refuse, textAt } from './json.ts';
 import type { BenchmarkRun, Reading } from './types.ts';
 
 export function isGuidellm(json: Json): boolean {
@@ -18,10 +18,10 @@ export function readGuidellm(json: Json): Reading<readonly BenchmarkRun[]> {
   const all = Array.isArray(json['benchmarks']) ? json['benchmarks'] : [];
   for (const [index, benchmark] of all.entries()) {
     const read = isRecord(benchmark) ? readOne(benchmark, json) : 'It is no benchmark.';
-    if (typeof read === 'string') return { ok: false, message: `Benchmark ${index + 1} of ${all.length}: ${read}` };
+    if (typeof read === 'string') return refuse(`Benchmark ${index + 1} of ${all.length}: ${read}`);
     runs.push(read);
   }
-  return runs.length === 0 ? { ok: false, message: 'It holds no benchmark.' } : { ok: true, value: runs };
+  return runs.length === 0 ? refuse('It holds no benchmark.') : { ok: true, value: runs };
 }
 
 function readOne(benchmark: Json, file: Json): BenchmarkRun | string {
@@ -74,7 +74,7 @@ function arrivalsOf(benchmark: Json, requests: number): Reading<ArrivalProcess> 
   if ((kind === 'constant' || kind === 'poisson') && ratePerS !== null) {
     return pacedArrivals({ ...pacing, ratePerS, pattern: kind });
   }
-  return { ok: false, message: 'It does not say how requests arrived (`config.strategy`).' };
+  return refuse('It does not say how requests arrived (`config.strategy`).');
 }
 
 const PERCENTILES = [

@@ -2,6 +2,12 @@
 import { isRecord } from '../catalog/outcome.ts';
 import type { LengthDistribution } from '../engine/types.ts';
 import type { Measured } from './fit.ts';
+import type { Reading } from './types.ts';
+
+/** What cannot be used, and why. */
+export function refuse(message: string): Reading<never> {
+  return { ok: false, message };
+}
 
 export type Json = Readonly<Record<string, unknown>>;
 

@@ -2,9 +2,9 @@
 import { findGpu } from '../catalog/gpus.ts';
 import { findModel } from '../catalog/models.ts';
 import { compact } from '../catalog/names.ts';
+import { minor } from '../catalog/versions.ts';
 import { meanLength } from '../engine/workload/lengths.ts';
 import { plainNumber } from '../language/words.ts';
-import { minor } from '../plan/calibrationFile.ts';
 import type { Plan } from '../plan/types.ts';
 import type { StartupLog } from './startupLog.ts';
 import type { BenchmarkRun, Named } from './types.ts';

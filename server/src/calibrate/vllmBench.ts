@@ -4,7 +4,7 @@
  */
 import type { TraceColumns } from '../engine/types.ts';
 import { pacedArrivals } from './arrivals.ts';
-import { columnAt, type Json, lengthsOfColumn, meanOrMedian, numberAt, textAt } from './json.ts';
+import { columnAt, type Json, lengthsOfColumn, meanOrMedian, numberAt, refuse, textAt } from './json.ts';
 import type { BenchmarkRun, Reading } from './types.ts';
 
 export function isVllmBench(json: Json): boolean {
@@ -12,7 +12,6 @@ export function isVllmBench(json: Json): boolean {
 }
 
 export function readVllmBench(json: Json): Reading<BenchmarkRun> {
-  const refuse = (message: string): Reading<never> => ({ ok: false, message });
   const completed = Math.round(numberAt(json, 'completed') ?? 0);
   const failed = numberAt(json, 'failed') ?? Math.max(0, (numberAt(json, 'num_prompts') ?? completed) - completed);
   if (completed <= 0) return refuse('No request was completed. See the errors of the benchmark, and run it again.');

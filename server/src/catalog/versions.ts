@@ -12,6 +12,11 @@ export function numbersOf(version: string): readonly number[] {
   return version.split('.').map(Number);
 }
 
+/** "0.10" of "v0.10.2": patch releases keep kernels and scheduler. */
+export function minor(version: string): string {
+  return version.replace(/^v/, '').split('.').slice(0, 2).join('.');
+}
+
 /** Negative, zero or positive; what is not written counts as 0. */
 export function compareVersions(a: readonly number[], b: readonly number[]): number {
   for (let i = 0; i < Math.max(a.length, b.length); i++) {

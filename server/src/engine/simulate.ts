@@ -121,15 +121,17 @@ function createEngine(
   if (input.scheduler === 'v1') {
     // v1 sets one block aside as the null block (vllm/v1/core/block_pool.py).
     const hybrid = hybridGroups(input);
-    const config = { poolBlocks: gpuBlocks - 1, watermarkBlocks: 0, lanes: pipeline?.depth ?? 1, hybrid };
-    const replica = createReplica(input, { ...config, cost, pipeline }, records, workload, index, 1);
+    const lanes = pipeline?.depth ?? 1;
+    const state = { poolBlocks: gpuBlocks - 1, watermarkBlocks: 0, lanes, hybrid, cost, pipeline };
+    const replica = createReplica(input, state, records, workload, index, 1);
     return new SingleEngine(replica, new ChunkedScheduler(replica));
   }
   const depth = pipeline?.depth ?? 1;
   const poolBlocks = Math.floor(gpuBlocks / depth);
-  const config = { poolBlocks, watermarkBlocks: Math.floor(WATERMARK * poolBlocks), lanes: 1, hybrid: null };
+  const watermarkBlocks = Math.floor(WATERMARK * poolBlocks);
+  const state = { poolBlocks, watermarkBlocks, lanes: 1, hybrid: null, cost, pipeline };
   const engines = Array.from({ length: depth }, (_, part) => {
-    const replica = createReplica(input, { ...config, cost, pipeline }, records, workload, index * depth + part, depth);
+    const replica = createReplica(input, state, records, workload, index * depth + part, depth);
     return { replica, scheduler: new PrefillFirstScheduler(replica) };
   });
   if (pipeline !== null) return new VirtualEngines(pipeline, engines);

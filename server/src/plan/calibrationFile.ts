@@ -1,5 +1,6 @@
 /** Calibration files (`schemas/calibration.schema.json`): what a plan takes from one, and whether it was made for that plan. */
 import { type Fault, type FieldReader, fieldReader, isRecord, type Outcome } from '../catalog/outcome.ts';
+import { minor } from '../catalog/versions.ts';
 import type { Draft } from './draft.ts';
 import type { Calibration } from './generated/calibrationDocument.ts';
 import type { Located } from './types.ts';
@@ -167,11 +168,6 @@ export function misfits({ madeFor, pool }: CalibrationFacts, draft: CalibratedDr
 
 function named<T extends { readonly id: string }>(value: Located<T> | null): Located<string> | null {
   return value === null ? null : { ...value, value: value.value.id };
-}
-
-/** Patch releases keep kernels and scheduler. */
-export function minor(version: string): string {
-  return version.replace(/^v/, '').split('.').slice(0, 2).join('.');
 }
 
 function release(version: Located<string> | null): Located<string> | null {

@@ -1,6 +1,7 @@
 /** Reads the command line. Never throws: a mistake is an answer that says what to type instead. */
 import { parseArgs } from 'node:util';
 import type { PolicyChoice } from '../forecast/types.ts';
+import { MAX_SEED } from '../plan/dialects/nativeWorkload.ts';
 import { nearest } from '../text/nearest.ts';
 import { COMMANDS, type CommandName, OPTIONS, type OptionSpec } from './usage.ts';
 
@@ -54,9 +55,6 @@ const formats: readonly CheckFormat[] = ['text', 'json', 'sarif'];
 const policies: readonly PolicyChoice[] = ['vllm', 'layerkv', 'layerkv-no-slo', 'compare'];
 /** More than this would not fit into memory as records; a longer run says nothing that a shorter one does not. */
 const mostRequests = 10_000_000;
-
-/** As in a plan: seeds that follow it stay apart. */
-const mostSeed = 2 ** 32 - 1;
 
 /** `argv` without the interpreter and the script. */
 export function readArguments(argv: readonly string[]): Arguments {
@@ -134,7 +132,7 @@ function interpret(command: CommandName, { files, flags, values }: ReadOptions):
     case 'simulate': {
       const policy = choice('policy', last('policy'), policies);
       if (!policy.ok) return policy.message;
-      const seed = wholeNumber('seed', last('seed'), 0, mostSeed);
+      const seed = wholeNumber('seed', last('seed'), 0, MAX_SEED);
       if (!seed.ok) return seed.message;
       const requests = wholeNumber('requests', last('requests'), 1, mostRequests);
       if (!requests.ok) return requests.message;

@@ -1,17 +1,18 @@
 /** A cost law that measurements of the user's own deployment have set right (plan: `calibration`). */
 import type { CostScale } from '../types.ts';
+import { rememberedBySeqs } from './remembered.ts';
 import type { StageLaw } from './stages.ts';
 import type { CostModel, DecodeLaw, FrontEndLaw } from './types.ts';
 
 /**
- * Stretches the parts of a step, most where it decodes about as many sequences as the measured runs did: `overhead` what the host does between steps, `decode` the kernels that the step's
- * decodes would take alone, `prefill` what prompt tokens add to them. So a step of decodes alone stays affine in its
- * contexts, and the parts of a mixed step move with what was measured of each. `prefill` also stretches what a request
- * spends in front of the engine: a TTFT cannot tell the two apart, and moved together they predict other loads best
- * (docs/calibration.md).
+ * Stretches the parts of a step, most where it decodes about as many sequences as the measured runs did: `overhead` what
+ * the host does between steps, `decode` the kernels that the step's decodes would take alone, `prefill` what prompt tokens
+ * add to them. So a step of decodes alone stays affine in its contexts, and the parts of a mixed step move with what was
+ * measured of each. `prefill` also stretches what a request spends in front of the engine: a TTFT cannot tell the two
+ * apart, and moved together they predict other loads best (docs/calibration.md).
  */
 export function calibratedCost(base: CostModel, measured: CostScale): CostModel {
-  const at = remembered((seqs) => fadedScale(measured, seqs));
+  const at = rememberedBySeqs((seqs) => fadedScale(measured, seqs));
   const decodeLaw = (seqs: number): DecodeLaw => {
     const scale = at(seqs);
     const law = base.decodeLaw(seqs);
@@ -22,8 +23,13 @@ export function calibratedCost(base: CostModel, measured: CostScale): CostModel 
       perWindowTokenS: scale.decode * law.perWindowTokenS,
     };
   };
+  // No spread, as for a replica's configuration (simulate.ts): each would have a hidden class of its own.
   return {
-    ...base,
+    provenance: base.provenance,
+    collectives: base.collectives,
+    windowTokens: base.windowTokens,
+    stepsAhead: base.stepsAhead,
+    hostS: base.hostS,
     stages: base.stages === null ? null : calibratedStages(base, base.stages, at),
     decodeLaw,
     frontEnd: base.frontEnd === null ? null : calibratedFrontEnd(base.frontEnd, measured.prefill),
@@ -58,11 +64,6 @@ function fadedScale(measured: CostScale, seqs: number): CostScale {
     decode: measured.decode ** weight,
     overhead: measured.overhead ** weight,
   };
-}
-
-function remembered<T>(of: (seqs: number) => T): (seqs: number) => T {
-  const known: (T | undefined)[] = [];
-  return (seqs) => (known[seqs] ??= of(seqs));
 }
 
 function calibratedFrontEnd(frontEnd: FrontEndLaw, factor: number): FrontEndLaw {

@@ -12,6 +12,7 @@ import hostTable from './hostTable.json';
 import { type KernelFamilies, type Kernels, kernelsOf, type ProductFormat } from './kernelFamily.ts';
 import { allReduceS, elementwiseS, expertsS, productS } from './kernels.ts';
 import { productFormat, projections } from './projections.ts';
+import { rememberedBySeqs } from './remembered.ts';
 import { stageLaw } from './stages.ts';
 import type { CostModel, DecodeLaw, StepBatch } from './types.ts';
 
@@ -55,23 +56,18 @@ export function stepCost(
 
   const local = input.model.slidingWindow?.localLayers ?? 0;
   const global = input.model.layers - local;
-  const known: (DecodeTimes | undefined)[] = [];
-  const decodes = (seqs: number): DecodeTimes => {
-    const before = known[seqs];
-    if (before !== undefined) return before;
+  const decodes = rememberedBySeqs((seqs): DecodeTimes => {
     const mixedS = attention.mixedContextS(seqs);
     const perTokenS = attention.decodeGlobalS(seqs);
     const perWindowS = attention.decodeWindowS(seqs);
-    const times = {
+    return {
       baseS: attention.decodeBaseS(seqs),
       perTokenS,
       perWindowS,
       mixedPerTokenS: perTokenS + global * mixedS,
       mixedPerWindowS: perWindowS + local * mixedS,
     };
-    known[seqs] = times;
-    return times;
-  };
+  });
 
   return {
     provenance: kernels.measured ? 'fitted' : 'roofline',

@@ -23,6 +23,8 @@ import type { Located, Plan } from '../types.ts';
 import { lengths, TOKENS } from './nativeLengths.ts';
 
 const MAX_REQUESTS = 1_000_000;
+/** Seeds that follow a plan's own stay apart. */
+export const MAX_SEED = 2 ** 32 - 1;
 const DEFAULT_REQUESTS = 100;
 const RATE = { min: 1e-6, max: 1e6 };
 
@@ -67,12 +69,7 @@ export async function readWorkload(reader: Reader, spec: YamlMap, files: Files):
         ? byDefault(DEFAULT_REQUESTS, 'LayerKV Planner default')
         : byDefault(rows, 'all rows of the trace'),
     ),
-    seed: reader.value(
-      section,
-      'seed',
-      integerIn({ min: 0, max: 2 ** 32 - 1 }),
-      byDefault(1, 'LayerKV Planner default'),
-    ),
+    seed: reader.value(section, 'seed', integerIn({ min: 0, max: MAX_SEED }), byDefault(1, 'LayerKV Planner default')),
   };
 }
 
