@@ -21,7 +21,7 @@ import {
 import { type StoredFormat, storedFormat } from './hfQuantisation.ts';
 import { contextTokens, localLayers } from './hfWindows.ts';
 import { inlineModel, shapeFromFields } from './modelShape.ts';
-import { isRecord, type Outcome } from './outcome.ts';
+import { isRecord, numberOf, type Outcome, textOf } from './outcome.ts';
 
 type Config = Readonly<Record<string, unknown>>;
 type Fields = Readonly<Record<string, unknown>>;
@@ -45,7 +45,7 @@ export function modelFromHfConfig(json: unknown, dtypeStated = false): Outcome<C
   const problems = [...servedProblems(outer), ...unknownKeys(config, family), ...kindProblems(config)];
   const read = reader(flattened(config, family, nested), problems);
   const fields = fieldsOf(type, family, read);
-  const layers = Number(fields['layers']);
+  const layers = numberOf(fields['layers']);
   const stored = storedFormat(
     { quantization_config: outer['quantization_config'] ?? config['quantization_config'] },
     outer['dtype'] ?? outer['torch_dtype'] ?? config['dtype'] ?? config['torch_dtype'],
@@ -66,7 +66,7 @@ export function modelFromHfConfig(json: unknown, dtypeStated = false): Outcome<C
 /** The group that describes the decoder, and the whole file. */
 function textPart(json: Config): { readonly outer: Config; readonly config: Config; readonly nested: boolean } {
   const inner = json['text_config'] ?? json['llm_config'] ?? json['language_config'];
-  const nested = WRAPPERS.has(String(json['model_type'])) && isRecord(inner);
+  const nested = WRAPPERS.has(textOf(json['model_type'])) && isRecord(inner);
   return { outer: json, config: nested ? inner : json, nested };
 }
 
@@ -157,7 +157,7 @@ function fieldsOf(type: string, family: Family, read: Reader): Fields {
     ropeMax: contextTokens(read.config, family.scaledLength === true, read.problems),
     tieEmbeddings: fields['tieEmbeddings'] ?? family.tied === true,
     moe: family.expertWidth === undefined ? undefined : expertFields(read, family.expertWidth, llama4),
-    slidingWindow: localLayers(read.config, family.window, Number(fields['layers']), read.problems),
+    slidingWindow: localLayers(read.config, family.window, numberOf(fields['layers']), read.problems),
   });
 }
 
@@ -167,7 +167,7 @@ function headProblems(fields: Fields, family: Family, problems: string[]): void 
   if (family.mla) return;
   if (kvHeads === undefined && !family.fullHeads) problems.push('`num_key_value_heads` is missing.');
   if (headDim !== undefined) return;
-  const divides = Number(hiddenSize) % Number(queryHeads) === 0;
+  const divides = numberOf(hiddenSize) % numberOf(queryHeads) === 0;
   if (family.ownHeadDim || (hiddenSize !== undefined && queryHeads !== undefined && !divides)) {
     problems.push('`head_dim` is missing.');
   }
@@ -195,7 +195,7 @@ function expertFields(read: Reader, widthKey: string, llama4: boolean): Fields {
   if (Array.isArray(linear) && linear.some((kind) => kind !== 1))
     refuse('attn_type_list', 'linear attention is not modelled.');
   const last = config['moe_layer_end_index'];
-  if (last !== undefined && last !== null && last !== -1 && last !== Number(read.one(KEYS.layers)) - 1) {
+  if (last !== undefined && last !== null && last !== -1 && last !== numberOf(read.one(KEYS.layers)) - 1) {
     refuse('moe_layer_end_index', 'dense layers behind those with experts are not modelled.');
   }
   return defined({
@@ -208,8 +208,8 @@ function expertFields(read: Reader, widthKey: string, llama4: boolean): Fields {
 
 /** Dense layers where the file lists them one by one; undefined where it does not. */
 function leadingDense({ config, problems, one }: Reader): number | undefined {
-  const layers = Number(one(KEYS.layers));
-  const every = Number(one(MOE_KEYS.moeEvery) ?? 1);
+  const layers = numberOf(one(KEYS.layers));
+  const every = numberOf(one(MOE_KEYS.moeEvery) ?? 1);
   const { mlp_only_layers: dense, mlp_layer_types: types, moe_layers: sparse } = config;
   const isDense = (layer: number): boolean | undefined => {
     if (Array.isArray(types)) return types[layer] === 'dense';

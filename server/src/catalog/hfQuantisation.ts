@@ -1,6 +1,6 @@
 /** How a checkpoint stores its weights, from `quantization_config` and `dtype` of a Hugging Face `config.json`. */
 import type { WeightDtype } from '../engine/types.ts';
-import { isRecord } from './outcome.ts';
+import { isRecord, textOf } from './outcome.ts';
 
 type Config = Readonly<Record<string, unknown>>;
 
@@ -39,7 +39,7 @@ export function storedFormat(config: Config, stored: unknown, layers: number, ha
 
 /** Published in 32 bit, vLLM casts to 16. */
 function sixteenBit(stored: unknown): StoredFormat {
-  const known = stored === undefined || stored === null || /^(auto|bfloat16|float16|float32)$/.test(String(stored));
+  const known = stored === undefined || stored === null || /^(auto|bfloat16|float16|float32)$/.test(textOf(stored));
   return {
     dtype: stored === 'float16' ? 'fp16' : 'bf16',
     native: true,
@@ -134,7 +134,7 @@ function attentionSkipped(q: Config, layers: number): 'none' | 'some' | 'all' {
       (name) => typeof name === 'string' && /attn|attention/.test(name) && !/norm|kv_b_proj|vision|visual/.test(name),
     );
   if (names.length === 0) return 'none';
-  const named = new Set(names.map((name) => /\.(\d+)\./.exec(String(name))?.[1]));
+  const named = new Set(names.map((name) => /\.(\d+)\./.exec(textOf(name))?.[1]));
   return named.has(undefined) || !(named.size < layers) ? 'all' : 'some';
 }
 

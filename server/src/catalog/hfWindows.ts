@@ -1,7 +1,7 @@
 /** How far a Hugging Face model sees: its longest context, and which layers only look back over a window. */
 import type { Family } from './hfFamilies.ts';
 import { LENGTHS } from './hfFamilies.ts';
-import { isRecord } from './outcome.ts';
+import { isRecord, numberOf, textOf } from './outcome.ts';
 
 type Config = Readonly<Record<string, unknown>>;
 
@@ -19,12 +19,12 @@ export function contextTokens(config: Config, scaled: boolean, problems: string[
   if (odd !== undefined || stated.length === 0) return odd;
   const own = config['model_max_length'] ?? Math.min(...stated.map(Number));
   const rope = config['rope_parameters'] ?? config['rope_scaling'];
-  if (scaled || !isRecord(rope) || !Number.isSafeInteger(own) || Number(own) < 1) return own;
+  if (scaled || !isRecord(rope) || !Number.isSafeInteger(own) || numberOf(own) < 1) return own;
   let tokens = own;
   let factor = 1;
   for (const law of [rope, ...Object.values(rope).filter(isRecord)]) {
     const type = law['rope_type'] ?? law['type'];
-    if (type === undefined || type === null || /^(su|longrope|llama3|default|mrope)$/.test(String(type))) continue;
+    if (type === undefined || type === null || /^(su|longrope|llama3|default|mrope)$/.test(textOf(type))) continue;
     const stretch = law['factor'] ?? 1;
     const before = law['original_max_position_embeddings'] ?? config['original_max_position_embeddings'];
     if (typeof stretch !== 'number' || !(stretch > 0 && stretch <= MOST_STRETCH)) {
@@ -34,7 +34,7 @@ export function contextTokens(config: Config, scaled: boolean, problems: string[
     if (typeof before === 'number') tokens = before;
     else problems.push('`rope_scaling.original_max_position_embeddings` is missing: yarn stretches it.');
   }
-  return Math.floor(Number(tokens) * factor);
+  return Math.floor(numberOf(tokens) * factor);
 }
 
 /** @returns the shape's `slidingWindow`; undefined where every layer sees everything. */
@@ -67,9 +67,9 @@ function window(kind: string, tokens: unknown, local: number, layers: number): u
 }
 
 function listedLayers(types: readonly unknown[], layers: number, problems: string[]): number {
-  const other = types.find((type) => !/^(full_|sliding_)?attention$/.test(String(type)));
+  const other = types.find((type) => !/^(full_|sliding_)?attention$/.test(textOf(type)));
   if (other !== undefined) {
-    problems.push(`\`layer_types\`: ${String(other).slice(0, 40).replaceAll('`', '')} is not modelled.`);
+    problems.push(`\`layer_types\`: ${textOf(other).slice(0, 40).replaceAll('`', '')} is not modelled.`);
   } else if (layers > 0 && types.length !== layers) {
     problems.push(`\`layer_types\` lists ${types.length} layers, \`num_hidden_layers\` says ${layers}.`);
   }
@@ -97,5 +97,5 @@ function chunkedLayers(config: Config, layers: number): number {
   const types = config['layer_types'];
   if (Array.isArray(types)) return types.filter((type) => type === 'chunked_attention').length;
   if (Array.isArray(rotary) && rotary.length > 0) return rotary.filter((flag) => flag === 1).length;
-  return layers - Math.floor(layers / Number(config['no_rope_layer_interval'] ?? 4));
+  return layers - Math.floor(layers / numberOf(config['no_rope_layer_interval'] ?? 4));
 }

@@ -30,6 +30,16 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** NaN for what is no number; unlike `Number()` it throws at nothing a JSON file may hold. */
+export function numberOf(value: unknown): number {
+  return typeof value === 'number' ? value : Number.NaN;
+}
+
+/** The text, or which kind of value stands in its place; likewise. */
+export function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : typeof value;
+}
+
 /** @param path where `source` stands below the object that faults are reported for. */
 export function fieldReader(
   source: Readonly<Record<string, unknown>>,

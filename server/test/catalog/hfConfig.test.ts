@@ -179,6 +179,10 @@ describe('config.json of a Hugging Face model', () => {
     for (const factor of ['x', -2, 0, 1e300]) {
       refused({ ...SMALL, rope_scaling: { type: 'linear', factor } }, /`rope_scaling.factor` must be a number above 0/);
     }
+    const bare = [{ toString: null }];
+    for (const key of ['num_hidden_layers', 'hidden_size', 'model_type', 'torch_dtype'])
+      refused({ ...SMALL, [key]: bare }, /must be|is not known/);
+    assert.doesNotThrow(() => modelFromHfConfig({ ...SMALL, rope_scaling: { type: bare, factor: 2 } }));
     refused({ ...SMALL, num_hidden_layers: 1e9 }, /`num_hidden_layers` must be 10000 or less/);
     refused({ ...SMALL, model_type: 5 }, /`model_type` must be a text/);
   });
