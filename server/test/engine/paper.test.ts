@@ -119,20 +119,11 @@ describe("the paper's figure 1", () => {
       }
     });
 
-    it('keeps total throughput within 3 % of vLLM, up to 4096 tokens', () => {
+    it('keeps total throughput within 3 % of vLLM', () => {
       for (const { published, vllm, layerkv } of contexts) {
-        if (published.promptTokens > 4096) continue;
         const ratio = mean(layerkv, (run) => run.outputTokensPerS) / mean(vllm, (run) => run.outputTokensPerS);
         within(ratio, 0.97, 1.03, `throughput over vLLM's at ${published.promptTokens}`);
       }
-    });
-
-    it('loses no more at 16384 tokens than what running dry behind the gate costs: two decodes', () => {
-      // All have missed their SLO there, so that the gate opens only once nobody decodes: the batch of three drains.
-      const { vllm, layerkv } = at(16384);
-      const lostS = mean(layerkv, (run) => run.makespanS) - mean(vllm, (run) => run.makespanS);
-      const decodeS = 511 * mean(vllm, (run) => run.meanTpotS);
-      within(lostS, 0, 2 * decodeS, 'seconds lost, of two decodes');
     });
 
     it('pays for the TTFT it saves with TPOT: no work is conjured away', () => {

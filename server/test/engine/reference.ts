@@ -4,16 +4,10 @@
  * purpose; the engine has to agree with it request by request.
  */
 import { addPrefill, emptyBatch, type StepBatch } from '../../src/engine/cost/types.ts';
-import {
-  NS,
-  type ReferenceFlight,
-  type ReferenceRequest,
-  type ReferenceRun,
-  ReferenceState,
-  type Round,
-} from './referenceState.ts';
+import { ReferenceLayerKv } from './referenceLayerKv.ts';
+import { NS, type ReferenceFlight, type ReferenceRequest, type ReferenceRun, type Round } from './referenceState.ts';
 
-export class ReferenceEngine extends ReferenceState {
+export class ReferenceEngine extends ReferenceLayerKv {
   run(): ReferenceRun {
     for (;;) {
       this.takeArrivals();
@@ -365,23 +359,12 @@ export class ReferenceEngine extends ReferenceState {
 
   /** Nothing runs, nothing moves: parked requests hold each other's blocks, or a half-done prefill does. */
   protected untie(): boolean {
-    for (let k = this.parked.length - 1; k > 0; k--) {
-      const r = this.parked[k]!;
-      const layers = r.onGpu.filter((gpu) => gpu).length;
-      if (layers === 0) continue;
-      if (layers * this.blocks(r.kv) > this.hostFree()) {
-        this.parked.splice(k, 1);
-        this.endStay(r);
-        this.drop(r);
-        return true;
-      }
-      this.clock =
-        Math.max(this.linkOutFree, this.clock) +
-        (layers / this.transfer.sideBySide) * this.transfer.offloadLayerS(r.kv) * this.stretch();
-      this.linkOutFree = this.clock;
-      this.out += layers * r.kv * this.transfer.bytesPerTokenLayer;
-      r.hostReserved += layers * this.blocks(r.kv);
-      r.onGpu = r.onGpu.map(() => false);
+    if (this.emptyLast(this.parked.slice(1))) return true;
+    const holder = this.parked.slice(1).findLast((r) => this.gpuLayers(r) > 0);
+    if (holder !== undefined) {
+      this.parked = this.parked.filter((r) => r !== holder);
+      this.endStay(holder);
+      this.drop(holder);
       return true;
     }
     if (this.partial === null) return false;

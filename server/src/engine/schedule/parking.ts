@@ -25,6 +25,8 @@ export class Parking {
   private readonly held: Uint8Array;
   private readonly transferEndS: Float64Array;
   private linkInFreeS = 0;
+  /** How many of the parked have layers on the GPU. */
+  private partlyResident = 0;
 
   constructor(config: LayerKvConfig, replica: Replica, holdings: Holdings) {
     this.config = config;
@@ -70,6 +72,7 @@ export class Parking {
   reloadFirst(missing: number, needed: number): void {
     const { replica, config, holdings } = this;
     const request = this.parked.shift()!;
+    if (holdings.retained[request]! > 0) this.partlyResident -= 1;
     const kvTokens = holdings.kvTokens[request]!;
     const movedS = ((missing * config.link.reloadLayerS(kvTokens)) / config.link.sideBySide) * this.stretch();
     replica.freeLayerBlocks -= needed;
@@ -90,12 +93,29 @@ export class Parking {
     const { replica, config, holdings } = this;
     const kvTokens = replica.leaveDecode(request);
     holdings.kvTokens[request] = kvTokens;
-    holdings.takeHost(request, config.layers * replica.blocksOf(kvTokens));
     this.sinceS[request] = replica.clockS;
     this.held[request] = 1;
-    this.moveOut(config.layers, kvTokens);
-    this.transferEndS[request] = this.linkOutFreeS;
-    this.leaving.push(request);
+    this.leave(request, config.layers * replica.blocksOf(kvTokens));
+  }
+
+  /**
+   * Sends the resident layers of the last of the parked that has any to the host, if they find room there.
+   * @param first place in the line from which on requests may lose their layers.
+   * @returns layer-blocks that come free on the GPU; 0 if there is no such request.
+   */
+  emptyLast(first: number): number {
+    const { replica, holdings, parked } = this;
+    if (this.partlyResident === 0) return 0;
+    for (let k = parked.length - 1; k >= first; k--) {
+      const request = parked[k]!;
+      const blocks = holdings.retained[request]! * replica.blocksOf(holdings.kvTokens[request]!);
+      if (blocks === 0 || blocks > holdings.hostFree) continue;
+      parked.splice(k, 1);
+      this.partlyResident -= 1;
+      this.leave(request, blocks);
+      return blocks;
+    }
+    return 0;
   }
 
   /** Decode is short of blocks while layers are on their way out: waits for the first of them. @returns false if none is. */
@@ -112,26 +132,19 @@ export class Parking {
    * host, or, where that is full, it is computed again later. @returns false when nobody but the first holds any.
    */
   untie(): boolean {
-    const { replica, holdings } = this;
-    for (let k = this.parked.length - 1; k > 0; k--) {
-      const request = this.parked[k]!;
-      const layers = holdings.retained[request]!;
-      if (layers === 0) continue;
-      const kvTokens = holdings.kvTokens[request]!;
-      const blocks = layers * replica.blocksOf(kvTokens);
-      if (blocks > holdings.hostFree) {
-        this.parked.splice(k, 1);
-        this.held[request] = 0;
-        replica.records.wasParked(this.sinceS[request]!, replica.clockS);
-        replica.dropToQueue(request, kvTokens);
-        return true;
-      }
-      this.moveOut(layers, kvTokens);
-      replica.records.exposedTransferS += this.linkOutFreeS - replica.clockS;
-      replica.clockS = this.linkOutFreeS;
-      replica.freeLayerBlocks += blocks;
-      holdings.takeHost(request, blocks);
-      holdings.retained[request] = 0;
+    return this.emptyLast(1) > 0 || this.dropLast();
+  }
+
+  private dropLast(): boolean {
+    const { replica, holdings, parked } = this;
+    for (let k = parked.length - 1; k > 0; k--) {
+      const request = parked[k]!;
+      if (holdings.retained[request] === 0) continue;
+      parked.splice(k, 1);
+      this.partlyResident -= 1;
+      this.held[request] = 0;
+      replica.records.wasParked(this.sinceS[request]!, replica.clockS);
+      replica.dropToQueue(request, holdings.kvTokens[request]!);
       return true;
     }
     return false;
@@ -145,6 +158,15 @@ export class Parking {
   /** Transfers give way to the collectives of the decode batch as it is now. */
   private stretch(): number {
     return this.config.link.stretch(this.replica.decodeCollectiveS(), this.replica.decodeStepS());
+  }
+
+  /** The layers that a request has on the GPU start on their way to the host. */
+  private leave(request: number, layerBlocks: number): void {
+    const { holdings } = this;
+    holdings.takeHost(request, layerBlocks);
+    this.moveOut(holdings.retained[request]!, holdings.kvTokens[request]!);
+    this.transferEndS[request] = this.linkOutFreeS;
+    this.leaving.push(request);
   }
 
   private moveOut(layers: number, tokens: number): void {
@@ -164,7 +186,7 @@ export class Parking {
   private completeLeaving(): void {
     const request = this.leaving.shift()!;
     const blocks = this.replica.blocksOf(this.holdings.kvTokens[request]!);
-    this.replica.freeLayerBlocks += this.config.layers * blocks;
+    this.replica.freeLayerBlocks += this.holdings.retained[request]! * blocks;
     this.holdings.retained[request] = 0;
     this.enterParked(request);
   }
@@ -179,6 +201,7 @@ export class Parking {
 
   /** Whoever had the first token first is reloaded first, whatever happened to it since. */
   private enterParked(request: number): void {
+    if (this.holdings.retained[request]! > 0) this.partlyResident += 1;
     const { firstTokenS } = this.replica.records;
     const { parked } = this;
     let place = 0;

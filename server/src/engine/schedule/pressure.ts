@@ -11,9 +11,9 @@ const NONE = -1;
 
 /**
  * The forecast looks one block of growth ahead: in that many decode steps every running request takes one block per
- * layer, and those that are predicted to end give theirs back. Where it falls below the threshold, the requests with
- * the most slack leave: with all their layers, since a request that waits for one layer needs its blocks for the others
- * no more than one that waits for all.
+ * layer, and those that are predicted to end give theirs back. Where it falls below the threshold, layers of the parked
+ * leave first: they wait anyway. Then the running requests with the most slack: with all their layers, since a request
+ * that waits for one layer needs its blocks for the others no more than one that waits for all.
  */
 export class PressureWatch {
   private readonly replica: Replica;
@@ -28,14 +28,18 @@ export class PressureWatch {
     this.layerkv = layerkv;
   }
 
-  /** Sends requests away until the forecast is above the threshold, nobody else can go, or one is left. */
+  /** Sends layers away until the forecast is above the threshold, nobody else can go, or one request runs alone. */
   relieve(): void {
     const { replica, layerkv } = this;
     const { decode, config } = replica;
     this.holdsSteps = 1;
     if (!this.isNear()) return;
     this.look();
-    while (this.forecast < layerkv.threshold && replica.running > 1) {
+    while (this.forecast < layerkv.threshold) {
+      const freed = layerkv.parking.emptyLast(0);
+      this.forecast += freed;
+      if (freed > 0) continue;
+      if (replica.running === 1) return;
       const request = this.mostSlack();
       if (request === NONE) return;
       const blocks = replica.blocksOf(decode.kvTokens(request));
@@ -51,7 +55,7 @@ export class PressureWatch {
   /** Decode steps, at most `most`, after which the forecast has to be looked at again. */
   steadySteps(most: number): number {
     const { decode, freeLayerBlocks } = this.replica;
-    if (decode.count < 2) return most;
+    if (decode.count === 0) return most;
     if (this.isNear()) return Math.min(most, this.holdsSteps);
     return 1 + decode.stepsForGpuBlocks(freeLayerBlocks - this.layerkv.threshold - decode.growthLayers, most - 1);
   }
@@ -59,15 +63,16 @@ export class PressureWatch {
   /** Whether the forecast could fall below the threshold if nobody were predicted to end. */
   private isNear(): boolean {
     const { replica } = this;
-    return replica.running > 1 && replica.freeLayerBlocks - replica.growthLayers() < this.layerkv.threshold;
+    return replica.running > 0 && replica.freeLayerBlocks - replica.growthLayers() < this.layerkv.threshold;
   }
 
   private look(): void {
     const { replica, layerkv } = this;
     const { config } = replica;
+    const { retained, kvTokens } = layerkv.holdings;
     let forecast = replica.freeLayerBlocks - replica.growthLayers();
     for (const request of layerkv.parking.leaving) {
-      forecast += config.layers * replica.blocksOf(layerkv.holdings.kvTokens[request]!);
+      forecast += retained[request]! * replica.blocksOf(kvTokens[request]!);
     }
     this.soonestEnd = Number.POSITIVE_INFINITY;
     const { producedTokens } = replica.records;
