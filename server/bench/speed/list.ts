@@ -40,7 +40,8 @@ export const QUICK: Sizes = { small: 100, middle: 200, large: 400, plan: 50, run
 
 const PLAN_TITLES = {
   forecast: 'warm',
-  worker: 'fresh worker',
+  firstWorker: "fresh worker, a server's first",
+  worker: 'fresh worker, a later one',
   spare: 'first run of a worker started beforehand',
 } as const;
 
@@ -56,7 +57,7 @@ export function measurements(sizes: Sizes): readonly Measurement[] {
     value: 'rate',
     w1: work.startsWith('w1'),
   });
-  const plan = (kind: 'forecast' | 'worker' | 'spare', work: WorkId, atMost: number | null): Measurement => ({
+  const plan = (kind: keyof typeof PLAN_TITLES, work: WorkId, atMost: number | null): Measurement => ({
     id: `${kind}/${work}/${sizes.plan}`,
     title: `${WORK_TITLES[work]}, ${count(sizes.plan)} requests, ${PLAN_TITLES[kind]}`,
     unit: 'ms',
@@ -118,8 +119,20 @@ export function measurements(sizes: Sizes): readonly Measurement[] {
     plan('forecast', 'w1-v1', 5),
     plan('forecast', 'figure1-layerkv-0.45', 5),
     plan('forecast', 'figure1-layerkv-1', 5),
-    plan('worker', 'w1-v1', 60),
-    plan('worker', 'figure1-layerkv-1', 60),
+    {
+      id: 'worker/empty',
+      title: 'an empty thread, from start to its first word',
+      unit: 'ms',
+      target: null,
+      task: { kind: 'emptyThread', warmUps: 1, runs: sizes.runs },
+      value: 'median',
+      w1: false,
+    },
+    ...(['firstWorker', 'worker'] as const).flatMap((kind) => [
+      plan(kind, 'w1-v1', 60),
+      plan(kind, 'figure1-layerkv-0.45', 60),
+      plan(kind, 'figure1-layerkv-1', 60),
+    ]),
     plan('spare', 'w1-v1', null),
     plan('spare', 'figure1-layerkv-1', null),
     cost('decodeLaw', 'cost model, law of a decode step at 1 to 128 sequences, a call'),

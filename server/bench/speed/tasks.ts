@@ -1,5 +1,7 @@
 /** What one child process measures, and how. Each task has a process of its own, so that none warms or fills another's. */
+import { copyFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { clearBatch, emptyBatch } from '../../src/engine/cost/types.ts';
 import { latencies, percentiles, violations } from '../../src/engine/metrics.ts';
 import { backlogOf, isSaturated } from '../../src/engine/saturation.ts';
@@ -36,22 +38,20 @@ export type Task =
       readonly warmUps: number;
       readonly runs: number;
     }
-  /** The same through a worker thread that is started for it: start, plan across, prediction back. */
+  /**
+   * The same through a worker thread that is started for it (start, plan across, prediction back): the first of a
+   * server, or a later one, which need not compile again what the first has compiled. Or through a later one that was
+   * started and loaded beforehand, as after an edit that ended a run.
+   */
   | {
-      readonly kind: 'worker';
+      readonly kind: 'firstWorker' | 'worker' | 'spare';
       readonly work: WorkId;
       readonly requests: number;
       readonly warmUps: number;
       readonly runs: number;
     }
-  /** Through a worker that was started and loaded beforehand, as after an edit that ended a run; its code is cold. */
-  | {
-      readonly kind: 'spare';
-      readonly work: WorkId;
-      readonly requests: number;
-      readonly warmUps: number;
-      readonly runs: number;
-    }
+  /** Milliseconds until a thread that does nothing has said so: less no worker can take. */
+  | { readonly kind: 'emptyThread'; readonly warmUps: number; readonly runs: number }
   /** Nanoseconds per call of the cost model. */
   | {
       readonly kind: 'decodeLaw' | 'step';
@@ -100,6 +100,9 @@ export async function measure(task: Task): Promise<readonly number[]> {
       for (let k = 0; k < task.warmUps; k++) forecast(plan, options);
       return repeat(task.runs, () => 1000 * seconds(() => forecast(plan, options)));
     }
+    case 'emptyThread':
+      return emptyThreads(task.warmUps + task.runs).then((times) => times.slice(task.warmUps));
+    case 'firstWorker':
     case 'worker':
     case 'spare':
       return coldWorkers(task);
@@ -126,30 +129,54 @@ function figures(run: Run): unknown {
   ];
 }
 
-/** More than a worker needs to start and load. */
-const SPARE_READY_MS = 250;
+/** More than a worker needs to start and load, or to hand over what it has compiled. */
+const SETTLED_MS = 250;
+const settled = (): Promise<void> => new Promise((ready) => setTimeout(ready, SETTLED_MS));
 
-async function coldWorkers(task: Extract<Task, { kind: 'worker' | 'spare' }>): Promise<readonly number[]> {
+async function coldWorkers(
+  task: Extract<Task, { kind: 'firstWorker' | 'worker' | 'spare' }>,
+): Promise<readonly number[]> {
   const { warmUps, runs } = task;
   const { plan, policy } = await workOf(task.work);
   const options = { policy, requests: task.requests, interval: false, perRequest: false };
   const job = { plan, options, priority: 'user' } as const;
   const times: number[] = [];
   for (let k = 0; k < warmUps + runs; k++) {
+    const file = task.kind === 'firstWorker' ? await unknownWorker(k) : resolve('dist/worker.js');
     let startedMs = performance.now();
-    const port = createNodePort(resolve('dist/worker.js'));
+    const port = createNodePort(file);
     if (task.kind === 'spare') {
       port.run(job, () => {}).cancel();
-      await new Promise((ready) => setTimeout(ready, SPARE_READY_MS));
+      await settled();
       startedMs = performance.now();
     }
     const outcome = await port.run(job, () => {}).outcome;
     const tookMs = performance.now() - startedMs;
+    if (k < warmUps) await settled();
     port.dispose();
     if (outcome.kind !== 'done') throw new Error(outcome.kind === 'failed' ? outcome.message : 'the run was cancelled');
     if (k >= warmUps) times.push(tookMs);
   }
   return times;
+}
+
+async function emptyThreads(count: number): Promise<readonly number[]> {
+  const times: number[] = [];
+  for (let k = 0; k < count; k++) {
+    const startedMs = performance.now();
+    const thread = new Worker("require('node:worker_threads').parentPort.postMessage(0)", { eval: true });
+    await new Promise((ready) => thread.once('message', ready));
+    times.push(performance.now() - startedMs);
+    await thread.terminate();
+  }
+  return times;
+}
+
+/** The worker's bundle under a name of its own: nobody has compiled it. */
+async function unknownWorker(k: number): Promise<string> {
+  const file = resolve(`out/programs/worker-${k}.js`);
+  await copyFile('dist/worker.js', file);
+  return file;
 }
 
 async function costCalls(task: Extract<Task, { kind: 'decodeLaw' | 'step' }>): Promise<readonly number[]> {

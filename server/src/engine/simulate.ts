@@ -44,7 +44,7 @@ export interface Run {
 export interface SimulateOptions {
   /** Also keep the gaps between tokens, or these and how the run went over time; costs a little, or some more. */
   readonly record?: 'gaps' | 'all';
-  /** In place of the law that the input asks for, for studies. */
+  /** The law that the input asks for, where it is at hand; or another in its place, for studies. */
   readonly cost?: CostModel;
 }
 

@@ -1,7 +1,7 @@
 /** What can be said of a plan without simulating it: memory, room for sequences, layers kept. Takes microseconds. */
 
 import { layerKvCanAct } from '../engine/applies.ts';
-import { addPrefill, emptyBatch } from '../engine/cost/types.ts';
+import { addPrefill, type CostModel, emptyBatch } from '../engine/cost/types.ts';
 import { linkLaw } from '../engine/kv/link.ts';
 import { minimumRetainedLayers, prefillEstimate } from '../engine/kv/retention.ts';
 import { type MemoryModel, memoryModel } from '../engine/memory.ts';
@@ -48,13 +48,12 @@ export function assess(plan: Plan): Assessment {
   return assessInput(engineInput(plan));
 }
 
-/** The same for an engine input. */
-export function assessInput(input: EngineInput): Assessment {
+/** The same for an engine input. @param cost the law that it asks for. */
+export function assessInput(input: EngineInput, cost: CostModel = costModel(input)): Assessment {
   const memory = memoryModel(input);
   const { layers } = input.model;
   const meanPromptTokens = Math.max(1, Math.round(meanPrompt(input)));
   const prefillS = prefillEstimate(input)(meanPromptTokens);
-  const cost = costModel(input);
   const link = linkLaw(input, cost.collectives);
   const perLayerS = link.offloadTokenLayerS * meanPromptTokens;
   const canAct = layerKvCanAct(input);

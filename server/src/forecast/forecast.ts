@@ -1,5 +1,6 @@
 /** Plan → prediction(s). Synchronous and pure; runs in a worker. */
 import { layerKvCanAct, prefixCachingApplies } from '../engine/applies.ts';
+import type { CostModel } from '../engine/cost/types.ts';
 import { hybridGroups } from '../engine/kv/hybrid.ts';
 import { latencies, meanOf, percentiles, shareInterval, tInterval, violations } from '../engine/metrics.ts';
 import { backlogOf, isSaturated } from '../engine/saturation.ts';
@@ -55,24 +56,25 @@ interface Simulated {
 
 function predict(plan: Plan, policy: Policy, options: ForecastOptions, tick: () => void): Simulated {
   const input = engineInput(plan, { policy, seed: options.seed, requests: options.requests });
-  const assessment = assessInput(input);
-  if (!assessment.fits || !assessment.oneSequenceFits) {
-    return { prediction: withoutRun(plan, input, assessment), rates: null };
-  }
-  const run = simulate(input, { record: options.perRequest ? 'all' : 'gaps' });
+  // One law for all seeds: what it has looked up once it knows.
+  const cost = costModel(input);
+  const assessment = assessInput(input, cost);
+  const known = header(plan, input, assessment, cost);
+  if (!assessment.fits || !assessment.oneSequenceFits) return { prediction: withoutRun(known, input), rates: null };
+  const run = simulate(input, { record: options.perRequest ? 'all' : 'gaps', cost });
   tick();
-  const rates = options.interval ? violationRates(plan, input, tick) : null;
+  const rates = options.interval ? violationRates(plan, input, cost, tick) : null;
   const interval = rates === null ? null : shareInterval(rates);
-  return { prediction: fromRun(plan, input, assessment, run, interval, options.perRequest), rates };
+  return { prediction: fromRun(known, input, assessment, run, interval, options.perRequest), rates };
 }
 
 /** Share of requests that break an SLO, over further seeds; null without SLO. */
-function violationRates(plan: Plan, input: EngineInput, tick: () => void): readonly number[] | null {
+function violationRates(plan: Plan, input: EngineInput, cost: CostModel, tick: () => void): readonly number[] | null {
   if (input.slo.ttftS === null && input.slo.tpotS === null) return null;
   return Array.from({ length: INTERVAL_SEEDS }, (_, k) => {
     const { policy, workload } = input;
     const seeded = engineInput(plan, { policy, seed: workload.seed + k + 1, requests: workload.requests });
-    const rate = violations(simulate(seeded).records, input.slo)?.any ?? 0;
+    const rate = violations(simulate(seeded, { cost }).records, input.slo)?.any ?? 0;
     tick();
     return rate;
   });
@@ -93,9 +95,9 @@ function compare(first: Simulated, second: Simulated): Versus | null {
 }
 
 /** What does not start has no figures, only the memory that says why. */
-function withoutRun(plan: Plan, input: EngineInput, assessment: Assessment): Prediction {
+function withoutRun(known: Header, input: EngineInput): Prediction {
   return {
-    ...header(plan, input, assessment),
+    ...known,
     requests: input.workload.requests,
     finished: 0,
     ttftMs: null,
@@ -112,7 +114,9 @@ function withoutRun(plan: Plan, input: EngineInput, assessment: Assessment): Pre
   };
 }
 
-function header(plan: Plan, input: EngineInput, assessment: Assessment) {
+type Header = ReturnType<typeof header>;
+
+function header(plan: Plan, input: EngineInput, assessment: Assessment, cost: CostModel) {
   return {
     name: plan.name.value,
     document: plan.documentIndex,
@@ -121,7 +125,7 @@ function header(plan: Plan, input: EngineInput, assessment: Assessment) {
     seed: input.workload.seed,
     memory: assessment.memory,
     provenance: {
-      cost: input.costScale === undefined ? costModel(input).provenance : 'calibrated',
+      cost: input.costScale === undefined ? cost.provenance : 'calibrated',
       ...(input.costScale === undefined ? {} : { calibration: plan.calibration.value?.path ?? '' }),
       engineDefaults: plan.engine.defaults.release,
       engineDefaultsRow: plan.engine.defaults.row,
@@ -131,7 +135,7 @@ function header(plan: Plan, input: EngineInput, assessment: Assessment) {
 }
 
 function fromRun(
-  plan: Plan,
+  { provenance, ...known }: Header,
   input: EngineInput,
   assessment: Assessment,
   run: Run,
@@ -150,7 +154,6 @@ function fromRun(
   const confidence =
     ttftMs === null ? null : confidenceOf(input, { queueShare: queueShare ?? 0, open: run.workload.open });
   const withinError = confidence === null ? null : violationsWithin(records, input.slo, confidence);
-  const { provenance, ...known } = header(plan, input, assessment);
   return {
     ...known,
     provenance: { ...provenance, ...(confidence === null ? {} : { confidence }) },

@@ -1,5 +1,6 @@
 /** Runs forecasts in `worker_threads`. A finished worker is kept for the next job; a cancelled one is terminated. */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { startWorker } from './nodeWorker.ts';
 import type { SimulationJob, SimulationOutcome, SimulationPort, SimulationRun } from './port.ts';
 import type { WorkerReply, WorkerRequest } from './workerProtocol.ts';
 
@@ -128,7 +129,7 @@ export function createNodePort(workerFile: string): SimulationPort {
 }
 
 function createWorker(file: string): Worker {
-  return new Worker(file, { resourceLimits: { maxOldGenerationSizeMb: MAX_WORKER_HEAP_MB } });
+  return startWorker(file, { resourceLimits: { maxOldGenerationSizeMb: MAX_WORKER_HEAP_MB } });
 }
 
 function crashMessage(error: unknown): string {

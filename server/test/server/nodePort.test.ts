@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import type { Plan } from '../../src/plan/types.ts';
 import { createNodePort } from '../../src/simulation/nodePort.ts';
+import { startWorker } from '../../src/simulation/nodeWorker.ts';
 import type { SimulationJob, SimulationPort } from '../../src/simulation/port.ts';
 import { answer, type WorkerReply } from '../../src/simulation/workerProtocol.ts';
 import { FIGURE_1, planOf, prediction } from '../language/views.ts';
@@ -97,6 +99,48 @@ describe('the worker port', () => {
     for (const run of runs) assert.equal((await run.outcome).kind, 'cancelled');
     assert.equal((await port.run(job(0), silent).outcome).kind, 'cancelled');
   });
+});
+
+describe('a worker thread', () => {
+  /** Answers whether it was given compiled code, and whether that is of its own text. */
+  const PROGRAM = `
+const { parentPort, workerData } = require('node:worker_threads');
+const { Script } = require('node:vm');
+parentPort.on('message', () => {
+  const { source, compiled } = workerData;
+  if (compiled === null) return parentPort.postMessage('compiled here');
+  const again = new Script('(function (require, __dirname) {' + source + '\\n})', { cachedData: compiled });
+  parentPort.postMessage(again.cachedDataRejected ? 'compiled elsewhere' : 'compiled before');
+});`;
+
+  it('gets what an earlier one has compiled', async function () {
+    this.timeout(20_000);
+    const folder = mkdtempSync(join(tmpdir(), 'layerkv-'));
+    const file = join(folder, 'program.js');
+    writeFileSync(file, PROGRAM);
+    const first = startWorker(file, {});
+    try {
+      assert.equal(await answerOf(first), 'compiled here');
+      // Its code crosses while it waits for more to do.
+      let later = '';
+      while (later !== 'compiled before') {
+        const worker = startWorker(file, {});
+        later = await answerOf(worker);
+        await worker.terminate();
+        assert.notEqual(later, 'compiled elsewhere');
+      }
+    } finally {
+      await first.terminate();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  function answerOf(worker: Worker): Promise<string> {
+    return new Promise((resolve, reject) => {
+      worker.once('message', resolve).once('error', reject);
+      worker.postMessage('ask');
+    });
+  }
 });
 
 describe('the worker', () => {
