@@ -33,6 +33,17 @@ export function withoutNotes(json) {
   return JSON.stringify(JSON.parse(json, (key, value) => (NOTES.includes(key) ? undefined : value)));
 }
 
+/** @returns a module whose export `name` is the JSON's rows of that name: the names of their keys are written once. */
+export function asTable(json, name) {
+  const rows = JSON.parse(withoutNotes(json))[name];
+  const keys = [...new Set(rows.flatMap(Object.keys))];
+  const lines = rows.map((row) => keys.map((key) => (key in row ? JSON.stringify(row[key]) : '')).join(','));
+  return `const keys = ${JSON.stringify(keys)};
+export const ${name} = [${lines.map((line) => `[${line}]`)}].map((row) =>
+  Object.fromEntries(keys.map((key, k) => [key, row[k]]).filter((_, k) => k in row)),
+);`;
+}
+
 /** What only validators look at, and those are generated from the whole schema. Keys of plans may be called so too. */
 const CHECKS = [
   'pattern',
@@ -58,7 +69,13 @@ const leanData = {
       contents: withoutChecks(await readFile(path, 'utf8')),
       loader: 'json',
     }));
-    onLoad({ filter: /[\\/](?:models|gpus|kernelTable|hostTable|errorBands)\.json$/ }, async ({ path }) => ({
+    for (const name of ['models', 'gpus']) {
+      onLoad({ filter: new RegExp(`[\\\\/]${name}\\.json$`) }, async ({ path }) => ({
+        contents: asTable(await readFile(path, 'utf8'), name),
+        loader: 'js',
+      }));
+    }
+    onLoad({ filter: /[\\/](?:kernelTable|hostTable|errorBands)\.json$/ }, async ({ path }) => ({
       contents: withoutNotes(await readFile(path, 'utf8')),
       loader: 'json',
     }));

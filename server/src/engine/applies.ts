@@ -47,6 +47,18 @@ export function isLoggedInGroups(input: MechanismInput): boolean {
   return input.scheduler === 'v1' && input.parallelism.pipeline === 1;
 }
 
+/**
+ * Whether the data-parallel ranks of a replica step together: those of a mixture of experts do, whose expert layers work on
+ * the tokens of all ranks (vllm/v1/engine/core.py, `DPEngineCoreProc`). In a pipeline they run freely here [D].
+ */
+export function ranksStepTogether({
+  model,
+  scheduler,
+  parallelism,
+}: Pick<EngineInput, 'model' | 'scheduler' | 'parallelism'>): boolean {
+  return model.moe !== undefined && scheduler === 'v1' && parallelism.data > 1 && parallelism.pipeline === 1;
+}
+
 function isPlainV1(input: MechanismInput): boolean {
   const layerKv = input.policy !== 'vllm' && layerKvCanAct(input);
   return input.scheduler === 'v1' && input.parallelism.pipeline === 1 && !layerKv;

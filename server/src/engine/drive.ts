@@ -1,5 +1,6 @@
 /** Who comes to which engine when: open arrivals through the router, and users of a closed loop. */
 import type { FrontEnd } from './frontEnd.ts';
+import { leastOf, rankScore } from './schedule/balancer.ts';
 import type { Engine } from './schedule/engine.ts';
 import type { Records } from './schedule/records.ts';
 import type { EngineInput } from './types.ts';
@@ -26,29 +27,6 @@ export function runOpen(
 /** Requests that a replica has in hand. */
 function loadOf(ranks: readonly Engine[]): number {
   return ranks.reduce((sum, engine) => sum + engine.load(), 0);
-}
-
-/**
- * vLLM's balancer between data-parallel ranks: whoever waits counts four times
- * (vllm/v1/engine/core_client.py, `DPLBAsyncMPClient.get_core_engine_for_request`). There the counts are up to 100 ms
- * old; here they are those of the arrival.
- */
-function rankScore(engine: Engine): number {
-  return engine.load() + 3 * engine.waiting();
-}
-
-/** The first of those with the least score. */
-function leastOf<T extends object>(choices: readonly T[], score: (choice: T) => number): T {
-  let best = choices[0]!;
-  if (choices.length === 1) return best;
-  let least = Number.POSITIVE_INFINITY;
-  for (const choice of choices) {
-    const own = score(choice);
-    if (own >= least) continue;
-    least = own;
-    best = choice;
-  }
-  return best;
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Parameter and KV counts of a model from its shape. Counts leave out norms and biases (below 0.1 %). */
-import type { ModelShape, WeightDtype } from './types.ts';
+import type { EngineInput, ModelShape, WeightDtype } from './types.ts';
 
 export interface ParameterCounts {
   /** Attention projections of one layer. */
@@ -19,6 +19,22 @@ export interface ParameterCounts {
 /** Layers with routed experts. */
 export function expertLayers({ layers, moe }: ModelShape): number {
   return moe === undefined ? 0 : Math.floor((layers - moe.firstDenseLayers) / moe.moeEvery);
+}
+
+/** How routed experts are dealt to the GPUs of one deployment. */
+export interface ExpertSplit {
+  /** GPUs that share out whole experts: 1 without expert parallelism. */
+  readonly ranks: number;
+  /** GPUs that each expert is cut over. */
+  readonly slices: number;
+}
+
+/**
+ * Without expert parallelism every expert is cut over all GPUs, those of other data-parallel ranks too
+ * (vllm/model_executor/layers/fused_moe/config.py, `flatten_tp_across_dp`).
+ */
+export function expertSplit({ tensor, data, expert }: EngineInput['parallelism']): ExpertSplit {
+  return expert > 1 ? { ranks: expert, slices: 1 } : { ranks: 1, slices: tensor * data };
 }
 
 /** Bit widths hold for the experts alone: gpt-oss and its like leave all else in 16 bit. Restated formats hold for all. */

@@ -1,8 +1,8 @@
 /** One run of one policy: requests go in, what happened to each comes out. Pure and deterministic. */
-import { layerKvCanAct, prefixCachingApplies } from './applies.ts';
+import { layerKvCanAct, prefixCachingApplies, ranksStepTogether } from './applies.ts';
 import { calibratedCost } from './cost/calibrated.ts';
 import { linearCost } from './cost/linear.ts';
-import { Pipeline } from './cost/stages.ts';
+import { type Passage, Pipeline } from './cost/stages.ts';
 import { stepCost } from './cost/stepCost.ts';
 import type { CostModel } from './cost/types.ts';
 import { runClosed, runOpen } from './drive.ts';
@@ -16,6 +16,7 @@ import { prefillEstimate } from './kv/retention.ts';
 import { memoryModel } from './memory.ts';
 import { type Engine, SingleEngine } from './schedule/engine.ts';
 import { LengthPredictor } from './schedule/predictor.ts';
+import { RanksInStep, ROUND } from './schedule/ranksInStep.ts';
 import { createRecording, Recorder, type Recording } from './schedule/recorder.ts';
 import { Records } from './schedule/records.ts';
 import { Replica } from './schedule/replica.ts';
@@ -63,9 +64,7 @@ export function simulate(input: EngineInput, options: SimulateOptions = {}): Run
   const cost = options.cost ?? costModel(input);
   const { data } = input.parallelism;
   const replicas = Array.from({ length: Math.max(1, input.replicas) }, (_, replica) =>
-    Array.from({ length: Math.max(1, data) }, (_rank, rank) =>
-      createEngine(input, cost, records, workload, replica * data + rank),
-    ),
+    createRanks(input, cost, records, workload, replica * data),
   );
   const engines = replicas.flat();
   const recording = options.record === undefined ? null : createRecording(options.record === 'all');
@@ -108,6 +107,34 @@ export function hostTierPieces(input: EngineInput): number {
   return Math.floor(kvOffload.hostPoolBytes / parallelism.data / (memoryModel(input).kvBytesPerToken * pieceTokens));
 }
 
+/** The data-parallel ranks of a replica, each an engine; those of a mixture of experts are one. */
+function createRanks(
+  input: EngineInput,
+  cost: CostModel,
+  records: Records,
+  workload: Workload,
+  firstIndex: number,
+): readonly Engine[] {
+  const ranks = Array.from({ length: Math.max(1, input.parallelism.data) }, (_, rank) => firstIndex + rank);
+  if (!ranksStepTogether(input)) return ranks.map((index) => createEngine(input, cost, records, workload, index));
+  const inStep = ranks.map((index) => {
+    const state = v1State(input, cost, ROUND);
+    const replica = createReplica(input, state, records, workload, index, 1);
+    return { replica, scheduler: new ChunkedScheduler(replica) };
+  });
+  return [new RanksInStep(inStep, cost.together)];
+}
+
+/** v1 sets one block aside as the null block (vllm/v1/core/block_pool.py). */
+function v1State(
+  input: EngineInput,
+  cost: CostModel,
+  pipeline: Passage | null,
+): Omit<ReplicaConfig, 'limits' | 'layers'> {
+  const poolBlocks = memoryModel(input).gpuBlocks - 1;
+  return { poolBlocks, watermarkBlocks: 0, lanes: pipeline?.depth ?? 1, hybrid: hybridGroups(input), cost, pipeline };
+}
+
 /** One data-parallel rank: a scheduler over its pool, or v0's virtual engines, which share out its blocks and host memory. */
 function createEngine(
   input: EngineInput,
@@ -116,18 +143,13 @@ function createEngine(
   workload: Workload,
   index: number,
 ): Engine {
-  const { gpuBlocks } = memoryModel(input);
   const pipeline = cost.stages === null ? null : new Pipeline(cost.stages);
   if (input.scheduler === 'v1') {
-    // v1 sets one block aside as the null block (vllm/v1/core/block_pool.py).
-    const hybrid = hybridGroups(input);
-    const lanes = pipeline?.depth ?? 1;
-    const state = { poolBlocks: gpuBlocks - 1, watermarkBlocks: 0, lanes, hybrid, cost, pipeline };
-    const replica = createReplica(input, state, records, workload, index, 1);
+    const replica = createReplica(input, v1State(input, cost, pipeline), records, workload, index, 1);
     return new SingleEngine(replica, new ChunkedScheduler(replica));
   }
   const depth = pipeline?.depth ?? 1;
-  const poolBlocks = Math.floor(gpuBlocks / depth);
+  const poolBlocks = Math.floor(memoryModel(input).gpuBlocks / depth);
   const watermarkBlocks = Math.floor(WATERMARK * poolBlocks);
   const state = { poolBlocks, watermarkBlocks, lanes: 1, hybrid: null, cost, pipeline };
   const engines = Array.from({ length: depth }, (_, part) => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { ranksStepTogether } from '../../src/engine/applies.ts';
 import { hybridGroups } from '../../src/engine/kv/hybrid.ts';
 import { Lane } from '../../src/engine/schedule/lane.ts';
 import { Parking } from '../../src/engine/schedule/parking.ts';
@@ -40,6 +41,7 @@ describe('engine against the naive reference', () => {
       slid: 0,
       virtualEngines: 0,
       batchQueues: 0,
+      ranksInStep: 0,
       preemptedUnderWay: 0,
       stepsAhead: 0,
     };
@@ -61,6 +63,7 @@ describe('engine against the naive reference', () => {
         const pipelined = input.parallelism.pipeline > 1;
         met.virtualEngines += pipelined && input.scheduler === 'v0' ? 1 : 0;
         met.batchQueues += pipelined && input.scheduler === 'v1' ? 1 : 0;
+        met.ranksInStep += ranksStepTogether(input) ? 1 : 0;
         met.stepsAhead += costModel(input).stepsAhead ? 1 : 0;
         met.windowed += input.model.slidingWindow === undefined ? 0 : 1;
         met.grouped += hybridGroups(input) === null ? 0 : 1;

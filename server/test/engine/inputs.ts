@@ -111,7 +111,9 @@ const arrivals = fc.oneof(
 
 const factor = fc.double({ min: 0.2, max: 5, noNaN: true });
 
-/** Small models, tight pools, slow links: what makes schedulers preempt, park and wait. One engine each. */
+const EXPERTS = { experts: 8, topK: 2, expertFfn: 32, sharedFfnTotal: 0, firstDenseLayers: 0, moeEvery: 1 };
+
+/** Small models, tight pools, slow links: what makes schedulers preempt, park and wait. One replica each. */
 export const hostileInput: fc.Arbitrary<EngineInput> = fc
   .record({
     layers: fc.integer({ min: 1, max: 7 }),
@@ -143,6 +145,8 @@ export const hostileInput: fc.Arbitrary<EngineInput> = fc
     transientLayers: fc.integer({ min: 1, max: 3 }),
     tensor: fc.constantFrom(1, 2),
     pipeline: fc.constantFrom(1, 1, 2, 3),
+    data: fc.constantFrom(1, 1, 1, 2, 3),
+    expertParallel: fc.boolean(),
     chunkBytes: fc.constantFrom(16, 256, 4096),
     growthReserve: fc.constantFrom(0, 0.01, 0.1),
     offloadThreshold: fc.constantFrom(0, 0.02, 0.2),
@@ -159,6 +163,8 @@ export const hostileInput: fc.Arbitrary<EngineInput> = fc
     seed: fc.integer({ min: 0, max: 1_000_000 }),
   })
   .map((draw): EngineInput => {
+    // Ranks that step together; others have nothing to do with each other.
+    const data = draw.scheduler === 'v1' && draw.pipeline === 1 ? draw.data : 1;
     const model: ModelShape = {
       layers: draw.layers,
       hiddenSize: 64,
@@ -171,6 +177,7 @@ export const hostileInput: fc.Arbitrary<EngineInput> = fc
       maxPositionTokens: 512,
       tieEmbeddings: true,
       nativeWeightDtype: 'bf16',
+      ...(data === 1 ? {} : { moe: EXPERTS }),
       ...(draw.window === null
         ? {}
         : {
@@ -186,7 +193,12 @@ export const hostileInput: fc.Arbitrary<EngineInput> = fc
       model,
       gpu: { ...L20, memoryBandwidthBytesPerS: 5e7, bf16FlopsPerS: 5e9 },
       hostLinkBytesPerS: draw.linkBytesPerS,
-      parallelism: { tensor: draw.tensor, pipeline: Math.min(draw.pipeline, draw.layers), data: 1, expert: 1 },
+      parallelism: {
+        tensor: draw.tensor,
+        pipeline: Math.min(draw.pipeline, draw.layers),
+        data,
+        expert: data > 1 && draw.expertParallel ? draw.tensor * data : 1,
+      },
       scheduler: draw.scheduler,
       policy: draw.policy,
       limits: {

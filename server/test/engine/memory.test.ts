@@ -82,6 +82,12 @@ describe('weights of a rank', () => {
     assert.ok(Math.abs(of('fp8') / of('bf16') - 0.5) < 0.01);
     const experts = (expert: number): number =>
       stageWeightBytes(v1('0.10.0', { model: EXPERTS, parallelism: ranks(1, 1, expert) }), ALL_LAYERS, true, true);
+    // Without expert parallelism each expert is cut over the data-parallel ranks too.
+    const over = (data: number): number => {
+      const parallelism = { tensor: 1, pipeline: 1, data, expert: 1 };
+      return stageWeightBytes(v1('0.10.0', { model: EXPERTS, parallelism }), ALL_LAYERS, true, true);
+    };
+    assert.ok(Math.abs(over(8) - experts(8)) < 64 * MIB);
     assert.ok(Math.abs(experts(1) - experts(8) - ALL_LAYERS.length * 56 * 3 * 4096 * 1024 * 2) < 64 * MIB);
   });
 });

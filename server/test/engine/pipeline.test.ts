@@ -144,6 +144,53 @@ describe('data-parallel ranks', () => {
   });
 });
 
+describe('data-parallel ranks of a mixture of experts', () => {
+  const moe = { experts: 8, topK: 2, expertFfn: 1024, sharedFfnTotal: 0, firstDenseLayers: 0, moeEvery: 1 };
+  /** One prompt of 100 tokens now, one 0.15 s later. */
+  const staggered = (model: EngineInput['model']): EngineInput => {
+    const base = handMade({ model, scheduler: 'v1', parallelism: { tensor: 1, pipeline: 1, data: 2, expert: 1 } });
+    const arrivals = { kind: 'constant', ratePerS: 1 / 0.15 } as const;
+    return { ...base, workload: { ...base.workload, source: { ...base.workload.source, arrivals } as never } };
+  };
+  const dense = figureOneInput(1).model;
+
+  it('step together: a decode waits for the prompt on the other rank', () => {
+    const free = simulate(staggered(dense)).records;
+    const inStep = simulate(staggered({ ...dense, moe })).records;
+    const near = (actual: number, expected: number): void => assert.ok(Math.abs(actual - expected) < 1e-9, `${actual}`);
+    const [first, second] = [free.arrivalS[0]!, free.arrivalS[1]!];
+    // By itself: 0.1 s for the prompt, then ten decodes of 10 ms.
+    near(free.finishS[0]! - first, 0.2);
+    near(free.finishS[1]! - second, 0.2);
+    // Five decodes until the other prompt comes; then one that lasts as long as that, 0.1 s, and four more.
+    near(inStep.firstTokenS[1]! - second, 0.1);
+    near(inStep.finishS[0]! - first, 0.1 + 0.05 + 0.1 + 0.04);
+    near(inStep.finishS[1]! - second, 0.2);
+  });
+
+  it('who comes to an empty rank waits for the others to end their step', () => {
+    const input = staggered({ ...dense, moe });
+    const early = simulate({
+      ...input,
+      workload: {
+        ...input.workload,
+        source: { ...input.workload.source, arrivals: { kind: 'constant', ratePerS: 20 } } as never,
+      },
+    }).records;
+    assert.ok(Math.abs(early.prefillStartS[1]! - early.firstTokenS[0]!) < 1e-9);
+  });
+
+  it('count the tokens of all ranks in their experts, padded to the fullest where all decode', () => {
+    const law = costModel({ ...staggered({ ...dense, moe }), cost: { kind: 'roofline' } });
+    const eager = costModel({ ...staggered({ ...dense, moe }), cost: { kind: 'roofline' }, enforceEager: true });
+    assert.equal(law.together!.counted(3, true), 6);
+    assert.equal(law.together!.counted(3, false), 3);
+    assert.equal(eager.together!.counted(3, true), 3);
+    assert.ok(law.together!.secondsS(200) > law.together!.secondsS(100));
+    assert.equal(costModel({ ...staggered(dense), cost: { kind: 'roofline' } }).together, null);
+  });
+});
+
 describe('plans with pipelines', () => {
   it('are simulated batch by batch only where batches meet', () => {
     // Steps of a batch that is alone are summed; a thousand requests have half a million tokens.

@@ -80,9 +80,10 @@ describe('the timeline', () => {
         const { records, recording } = simulate(input, { record: 'all' });
         assert.deepEqual([...records.finishS], [...plain.finishS]);
         const { columns } = recording!.timeline!.averages();
-        for (const blocks of columns.gpuKvBlocks) assert.ok(blocks >= -1e-6 && blocks <= input.numGpuBlocks! + 1e-6);
+        for (const blocks of columns.gpuKvBlocks)
+          assert.ok(blocks >= -1e-6 && blocks <= input.parallelism.data * input.numGpuBlocks! + 1e-6);
         for (const blocks of columns.hostKvBlocks) assert.ok(blocks >= -1e-6);
-        for (const busy of columns.linkBusy) assert.ok(busy >= 0 && busy <= 2 + 1e-6);
+        for (const busy of columns.linkBusy) assert.ok(busy >= 0 && busy <= 2 * input.parallelism.data + 1e-6);
       }),
       { numRuns: 300 },
     );

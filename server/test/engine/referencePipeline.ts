@@ -3,7 +3,7 @@
  * could come next. The schedulers are those of `reference.ts`.
  */
 
-import { prefixCachingApplies } from '../../src/engine/applies.ts';
+import { prefixCachingApplies, ranksStepTogether } from '../../src/engine/applies.ts';
 import type { StepBatch } from '../../src/engine/cost/types.ts';
 import { costModel } from '../../src/engine/simulate.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
@@ -11,11 +11,13 @@ import { drawWorkload } from '../../src/engine/workload/workload.ts';
 import { ReferenceEngine } from './reference.ts';
 import { ReferenceArrivals } from './referenceArrivals.ts';
 import { CachedReference } from './referenceCached.ts';
+import { mergedRun, ranksRun } from './referenceRanks.ts';
 import { NS, type ReferenceFlight, type ReferenceRequest, type ReferenceRun } from './referenceState.ts';
 
 /** The same plan, the plain way. */
 export function referenceRun(input: EngineInput): ReferenceRun {
   if (prefixCachingApplies(input)) return new CachedReference(input).run();
+  if (ranksStepTogether(input)) return ranksRun(input);
   if (input.parallelism.pipeline === 1) return new ReferenceEngine(input).run();
   return input.scheduler === 'v0' ? virtualEnginesRun(input) : batchQueueRun(input);
 }
@@ -209,14 +211,5 @@ function virtualEnginesRun(input: EngineInput): ReferenceRun {
   }
   const requests = first.all().map((r) => home.get(r.id)?.all()[r.id] ?? r);
   new ReferenceArrivals(requests, closedConcurrency, frontEnd).delay();
-  const runs = engines.map((engine) => engine.outcome());
-  const sum = (of: (run: ReferenceRun) => number): number => runs.reduce((total, run) => total + of(run), 0);
-  return {
-    requests,
-    preemptions: sum((run) => run.preemptions),
-    refused: sum((run) => run.refused),
-    stays: runs.flatMap((run) => run.stays ?? []),
-    deviceToHostBytes: sum((run) => run.deviceToHostBytes),
-    hostToDeviceBytes: sum((run) => run.hostToDeviceBytes),
-  };
+  return mergedRun(requests, engines);
 }

@@ -192,6 +192,15 @@ describe('rules', () => {
     const all = (tokens: number) => `${shape}, slidingWindow: {tokens: ${tokens}, localLayers: 32, globalLayers: 0}}`;
     await check(planText({ 'model:': `model: «${all(4096)}»{not-simulated}`, 'id:': '' }));
     await check(planText({ 'model:': `model: ${all(8192)}`, 'id:': '' }));
+    const ranks = {
+      'id:': 'id: openai/gpt-oss-20b',
+      'gpu:': 'gpu: H100 80GB SXM5',
+      ...off,
+      'maxNumSeqs:': 'prefixCaching: false',
+    };
+    await check(planText({ ...ranks, 'tensor:': 'data: «2»{not-simulated}' }));
+    const both = { ...ranks, 'id:': 'id: «openai/gpt-oss-20b»{not-simulated}' };
+    await check(planText({ ...both, 'tensor:': 'pipeline: 2\n    data: «2»{not-simulated}' }));
     // These are simulated.
     await check(planText({ 'hostPool:': 'residency: stream' }));
     await check(planText({ 'hostPool:': 'countReloadWait: true' }));

@@ -10,22 +10,29 @@ import { type JsonSchema, knownKeys, schemasAt } from '../../src/plan/schemaWalk
 type Row = Readonly<Record<string, unknown>>;
 
 describe('the catalogue without its notes', () => {
-  let withoutNotes: (json: string) => string;
+  let build: { withoutNotes(json: string): string; asTable(json: string, name: string): string };
 
   before(async () => {
-    const script = pathToFileURL(resolve('scripts/build.mjs')).href;
-    withoutNotes = ((await import(script)) as { withoutNotes: typeof withoutNotes }).withoutNotes;
+    build = (await import(pathToFileURL(resolve('scripts/build.mjs')).href)) as typeof build;
   });
 
   for (const [name, read] of [
     ['models', modelFromObject],
     ['gpus', gpuFromObject],
   ] as const) {
+    it(`has the same ${name} as a table`, async () => {
+      const text = readFileSync(`server/src/catalog/${name}.json`, 'utf8');
+      const code = build.asTable(text, name);
+      const module = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as Record<string, unknown>;
+      assert.deepEqual(module[name], (JSON.parse(build.withoutNotes(text)) as Record<string, unknown>)[name]);
+      assert.ok(code.length < 0.8 * build.withoutNotes(text).length);
+    });
+
     it(`says the same of all ${name}`, () => {
       const text = readFileSync(`server/src/catalog/${name}.json`, 'utf8');
       const rows = (json: string): readonly Row[] => (JSON.parse(json) as Record<string, readonly Row[]>)[name] ?? [];
       const whole = rows(text);
-      const lean = rows(withoutNotes(text));
+      const lean = rows(build.withoutNotes(text));
       assert.equal(lean.length, whole.length);
       assert.ok(JSON.stringify(lean).length < 0.9 * JSON.stringify(whole).length);
       for (const [i, row] of whole.entries()) {

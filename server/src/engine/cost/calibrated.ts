@@ -27,6 +27,7 @@ export function calibratedCost(base: CostModel, measured: CostScale): CostModel 
   return {
     provenance: base.provenance,
     collectives: base.collectives,
+    together: base.together,
     windowTokens: base.windowTokens,
     stepsAhead: base.stepsAhead,
     hostS: base.hostS,

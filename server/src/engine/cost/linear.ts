@@ -15,6 +15,7 @@ export function linearCost(law: LinearCost, layers: number, stages: number): Cos
   return {
     provenance: 'linear',
     collectives: null,
+    together: null,
     stages: stages > 1 ? stageLaw(layers, stages, zero, zero) : null,
     windowTokens: Number.POSITIVE_INFINITY,
     frontEnd: null,

@@ -47,11 +47,21 @@ export function stageLaw(
   };
 }
 
+/** What steps that stay under way pass through. */
+export interface Passage {
+  /** Batches that may be under way at once: one a stage. */
+  readonly depth: number;
+  /** A batch that takes `stepS` by itself enters at `nowS`. @returns when its result is there, s. */
+  enter(nowS: number, stepS: number, seqs: number, sampledSeqs: number): number;
+  /** Nothing is under way any more. */
+  isEmpty(nowS: number): boolean;
+}
+
 /**
  * Which stage is busy until when. A batch enters a stage when it has left the one before and the batch ahead of it has
  * left this one: batches keep their order, and where they differ in length, stages stand idle between them (bubbles).
  */
-export class Pipeline {
+export class Pipeline implements Passage {
   private readonly law: StageLaw;
   private readonly freeS: Float64Array;
   private readonly durationsS: Float64Array;
@@ -62,12 +72,10 @@ export class Pipeline {
     this.durationsS = new Float64Array(law.count);
   }
 
-  /** Batches that may be under way at once: one a stage. */
   get depth(): number {
     return this.law.count;
   }
 
-  /** A batch that takes `stepS` in an empty pipeline enters at `nowS`. @returns when its result is there, s. */
   enter(nowS: number, stepS: number, seqs: number, sampledSeqs: number): number {
     const { freeS, durationsS } = this;
     this.law.splitS(stepS, seqs, sampledSeqs, durationsS);
@@ -79,7 +87,6 @@ export class Pipeline {
     return atS;
   }
 
-  /** Nothing is under way any more. */
   isEmpty(nowS: number): boolean {
     return this.freeS[this.freeS.length - 1]! <= nowS;
   }

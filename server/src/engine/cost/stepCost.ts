@@ -3,8 +3,9 @@
  * each by its law over shape, GPU facts and batch (`kernels.ts`), plus what the CPU adds. At a fixed number of sequences
  * a decode step is affine in the sum of contexts, which lets the engine add up runs of steps in closed form.
  */
+import { ranksStepTogether } from '../applies.ts';
 import { matmulPeakFlopsPerS, WEIGHT_BYTES } from '../dtypes.ts';
-import { expertLayers, kvElementsPerRank } from '../shape.ts';
+import { expertLayers, expertSplit, kvElementsPerRank } from '../shape.ts';
 import type { EngineInput, WeightDtype } from '../types.ts';
 import { attentionLaw } from './attention.ts';
 import { type HostCoefficients, hostLaw } from './host.ts';
@@ -14,7 +15,7 @@ import { allReduceS, elementwiseS, expertsS, productS } from './kernels.ts';
 import { productFormat, projections } from './projections.ts';
 import { rememberedBySeqs } from './remembered.ts';
 import { stageLaw } from './stages.ts';
-import type { CostModel, DecodeLaw, StepBatch } from './types.ts';
+import type { CostModel, DecodeLaw, StepBatch, TogetherLaw } from './types.ts';
 
 export type StepCostInput = Pick<
   EngineInput,
@@ -44,7 +45,12 @@ export function stepCost(
   families?: KernelFamilies,
 ): CostModel {
   const kernels = kernelsOf(input.gpu, families);
-  const layersS = sumOf([projectionLaw(input, kernels), expertLaw(input, kernels), moverLaw(input, kernels)]);
+  const together = ranksStepTogether(input) ? togetherLaw(input, kernels) : null;
+  const layersS = sumOf([
+    projectionLaw(input, kernels),
+    together === null ? ownExpertLaw(input, kernels) : () => 0,
+    moverLaw(input, kernels),
+  ]);
   const collectiveS = remembered(collectiveLaw(input, kernels));
   const tokensS = remembered((tokens) => layersS(tokens) + collectiveS(tokens));
   const headS = remembered(headLaw(input, kernels));
@@ -52,7 +58,10 @@ export function stepCost(
   const host = hostLaw(input, hostCoefficients);
   const stages = input.parallelism.pipeline;
   const windowTokens = input.model.slidingWindow?.tokens ?? Number.POSITIVE_INFINITY;
-  const tokenWorkS = (tokens: number, sampled: number): number => tokensS(tokens) + headS(sampled);
+  const tokenWorkS = (tokens: number, sampled: number, decodeOnly: boolean): number => {
+    const ownS = tokensS(tokens) + headS(sampled);
+    return together === null ? ownS : ownS + together.secondsS(together.counted(tokens, decodeOnly));
+  };
 
   const local = input.model.slidingWindow?.localLayers ?? 0;
   const global = input.model.layers - local;
@@ -72,6 +81,7 @@ export function stepCost(
   return {
     provenance: kernels.measured ? 'fitted' : 'roofline',
     collectives: input.parallelism.tensor > 1 ? { perStep: 2 * input.model.layers, secondsS: collectiveS } : null,
+    together,
     stages: stages > 1 ? stageLaw(input.model.layers, stages, (seqs) => host.betweenS(seqs), headS) : null,
     windowTokens,
     frontEnd: host.frontEnd,
@@ -79,7 +89,7 @@ export function stepCost(
     stepS(batch: StepBatch): number {
       const { decodeSeqs, prefillTokens } = batch;
       const tokens = decodeSeqs + prefillTokens;
-      let kernelsS = tokenWorkS(tokens, batch.sampledSeqs) + attention.prefillS(batch);
+      let kernelsS = tokenWorkS(tokens, batch.sampledSeqs, prefillTokens === 0) + attention.prefillS(batch);
       let contextsS = 0;
       if (decodeSeqs > 0) {
         const times = decodes(decodeSeqs);
@@ -96,7 +106,7 @@ export function stepCost(
     decodeLaw(seqs: number): DecodeLaw {
       const { baseS, perTokenS, perWindowS } = decodes(seqs);
       return {
-        baseS: Math.max(tokenWorkS(seqs, seqs) + baseS, host.launchS(seqs, true)) + stages * host.betweenS(seqs),
+        baseS: Math.max(tokenWorkS(seqs, seqs, true) + baseS, host.launchS(seqs, true)) + stages * host.betweenS(seqs),
         perContextTokenS: perTokenS,
         perWindowTokenS: perWindowS,
       };
@@ -158,26 +168,45 @@ function weightsAs(input: StepCostInput, kernels: Kernels, format: ProductFormat
   };
 }
 
-/** Routed experts: tensor ranks slice every expert; expert ranks hold whole ones and see all data-parallel ranks' tokens. */
+/** Routed experts of all layers, s, by the tokens that enter them on all data-parallel ranks. */
 function expertLaw(input: StepCostInput, kernels: Kernels): TokenLaw {
   const { model, gpu, parallelism, weightDtype } = input;
   if (model.moe === undefined) return () => 0;
   const { experts, topK, expertFfn } = model.moe;
   const format = productFormat(model, gpu, weightDtype, input.activationDtype);
-  const expertRanks = parallelism.expert > 1 ? parallelism.expert : 1;
-  const shape = {
-    hiddenSize: model.hiddenSize,
-    width: expertRanks > 1 ? expertFfn : expertFfn / parallelism.tensor,
-    experts,
-    topK,
-    expertRanks,
-  };
+  const { ranks, slices } = expertSplit(parallelism);
+  const shape = { hiddenSize: model.hiddenSize, width: expertFfn / slices, experts, topK, expertRanks: ranks };
   const law = kernels.experts(format);
   const count = expertLayers(model);
-  const seen = expertRanks > 1 ? parallelism.data : 1;
   const peak = matmulPeakFlopsPerS(gpu, weightDtype, format === 'weightOnly' ? 'bf16' : input.activationDtype);
   return (tokens) =>
-    count * expertsS(law, tokens * seen, shape, WEIGHT_BYTES[weightDtype], peak, gpu.memoryBandwidthBytesPerS);
+    count * expertsS(law, tokens, shape, WEIGHT_BYTES[weightDtype], peak, gpu.memoryBandwidthBytesPerS);
+}
+
+/** Ranks that run freely: each as if the others had as many tokens as it has. */
+function ownExpertLaw(input: StepCostInput, kernels: Kernels): TokenLaw {
+  const law = expertLaw(input, kernels);
+  return (tokens) => law(tokens * input.parallelism.data);
+}
+
+/**
+ * Experts on the tokens of all ranks, which gather them before and scatter the results after
+ * (all2all backend `allgather_reducescatter`): together what an all-reduce over the ranks moves.
+ */
+function togetherLaw(input: StepCostInput, kernels: Kernels): TogetherLaw {
+  const { model, parallelism } = input;
+  const { data } = parallelism;
+  const experts = expertLaw(input, kernels);
+  const { law, linkBytesPerS } = linkBetweenGpus(input, kernels);
+  const layers = expertLayers(model);
+  const pads = !input.enforceEager;
+  return {
+    secondsS: remembered(
+      (tokens) => experts(tokens) + layers * allReduceS(law, data, model.hiddenSize * 2 * tokens, linkBytesPerS),
+    ),
+    counted: (tokens, decodeOnly) => (decodeOnly && pads ? data * tokens : tokens),
+    pads,
+  };
 }
 
 /**
@@ -230,16 +259,20 @@ const SAMPLER_LAUNCHES = 8;
 
 /** Two all-reduces a layer over the tensor-parallel group, and the hand-over between pipeline stages. */
 function collectiveLaw(input: StepCostInput, kernels: Kernels): TokenLaw {
-  const { model, gpu, parallelism } = input;
+  const { model, parallelism } = input;
   const ranks = parallelism.tensor;
   const hops = parallelism.pipeline - 1;
   if (ranks === 1 && hops === 0) return () => 0;
-  const nvlink = input.interconnect === 'nvlink' && gpu.nvlinkBytesPerS > 0;
-  const law = nvlink ? kernels.nvlink : kernels.pcie;
-  const linkBytesPerS = nvlink ? gpu.nvlinkBytesPerS : gpu.hostLinkBytesPerS;
+  const { law, linkBytesPerS } = linkBetweenGpus(input, kernels);
   const bytesPerToken = model.hiddenSize * 2;
   const reduces = ranks > 1 ? 2 * model.layers : 0;
   return (tokens) =>
     reduces * allReduceS(law, ranks, bytesPerToken * tokens, linkBytesPerS) +
     hops * (law.latencyS[0] + (bytesPerToken * tokens) / (linkBytesPerS * law.busShare[0]));
+}
+
+function linkBetweenGpus({ gpu, interconnect }: StepCostInput, kernels: Kernels) {
+  return interconnect === 'nvlink' && gpu.nvlinkBytesPerS > 0
+    ? { law: kernels.nvlink, linkBytesPerS: gpu.nvlinkBytesPerS }
+    : { law: kernels.pcie, linkBytesPerS: gpu.hostLinkBytesPerS };
 }

@@ -37,6 +37,16 @@ export interface CollectiveLaw {
   secondsS(tokens: number): number;
 }
 
+/** What the data-parallel ranks of a mixture of experts compute together in each step, part of `stepS` and `decodeLaw`. */
+export interface TogetherLaw {
+  /** Seconds with so many tokens on all ranks. */
+  secondsS(tokens: number): number;
+  /** Tokens on all ranks that `stepS` and `decodeLaw` count with for so many of one rank. */
+  counted(tokens: number, decodeOnly: boolean): number;
+  /** A step in which all ranks only decode pads each to the fullest, as CUDA graphs want it. */
+  readonly pads: boolean;
+}
+
 /** Receives, tokenises and answers requests, beside the engine's steps. */
 export interface FrontEndLaw {
   /** Its work on one request before the scheduler gets it, s: one request after the other. */
@@ -56,6 +66,8 @@ export interface CostModel {
   readonly windowTokens: number;
   /** Collectives inside a step, null on one GPU. */
   readonly collectives: CollectiveLaw | null;
+  /** What a step waits for other ranks for; null where each runs by itself. */
+  readonly together: TogetherLaw | null;
   /** The process in front of the scheduler; null where requests reach the scheduler at once. */
   readonly frontEnd: FrontEndLaw | null;
   /** The next step is put together while one runs (v1, asynchronous scheduling). */

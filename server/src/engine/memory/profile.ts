@@ -2,6 +2,7 @@
  * Peak of vLLM's profiling run: a forward pass over max-num-batched-tokens, then one sampling. The larger of the two counts,
  * for what one leaves behind the other uses again.
  */
+import { expertSplit } from '../shape.ts';
 import type { EngineInput } from '../types.ts';
 
 export type ProfileInput = Pick<
@@ -46,7 +47,11 @@ function forwardBytes(input: ProfileInput): number {
   const held = (eager ? 3 : 1) * h;
   const denseWidth = moe === undefined || moe.firstDenseLayers > 0 || moe.moeEvery > 1 ? model.ffnSize : 0;
   const widest = Math.max(held + (3 * denseWidth) / tensor, 2 * h + attentionWidth(input));
-  const expert = moe === undefined ? 0 : tokens * 3 * h + Math.min(tokens, EXPERT_CHUNK_TOKENS) * expertWidth(input);
+  // Experts see the tokens of all data-parallel ranks: gathered before, scattered after.
+  const seen = tokens * parallelism.data;
+  const gathered = parallelism.data > 1 ? 2 * seen * h : 0;
+  const expert =
+    moe === undefined ? 0 : tokens * 3 * h + gathered + Math.min(seen, EXPERT_CHUNK_TOKENS) * expertWidth(input);
   return Math.max(tokens * widest, expert) * ACTIVATION_BYTES;
 }
 
@@ -65,7 +70,7 @@ function attentionWidth({ model, parallelism }: ProfileInput): number {
 function expertWidth({ model, parallelism, scheduler }: ProfileInput): number {
   const { moe } = model;
   if (moe === undefined) return 0;
-  const width = moe.expertFfn / (parallelism.expert > 1 ? 1 : parallelism.tensor);
+  const width = moe.expertFfn / expertSplit(parallelism).slices;
   const halvesAndOutput = scheduler === 'v0' ? 2 * width + model.hiddenSize : Math.max(2 * width, model.hiddenSize);
   return moe.topK * (halvesAndOutput + width);
 }

@@ -1,6 +1,6 @@
 /** Bytes that a model's weights take on each GPU of a pipeline, tensor by tensor, as PyTorch's allocator hands them out. */
 import { WEIGHT_BYTES } from '../dtypes.ts';
-import { expertsAloneQuantised } from '../shape.ts';
+import { expertSplit, expertsAloneQuantised } from '../shape.ts';
 import type { EngineInput, ModelShape } from '../types.ts';
 
 export type WeightInput = Pick<EngineInput, 'model' | 'weightDtype' | 'gpu' | 'parallelism'>;
@@ -87,9 +87,9 @@ function expertBytes(input: WeightInput): number {
   const { model, parallelism, weightDtype } = input;
   const { moe } = model;
   if (moe === undefined) return 0;
-  const spread = parallelism.expert > 1;
-  const local = spread ? Math.ceil(moe.experts / parallelism.expert) : moe.experts;
-  const { hidden, width } = expertSizes(input, moe.expertFfn / (spread ? 1 : parallelism.tensor));
+  const { ranks, slices } = expertSplit(parallelism);
+  const local = Math.ceil(moe.experts / ranks);
+  const { hidden, width } = expertSizes(input, moe.expertFfn / slices);
   const matrix = local * hidden * width * WEIGHT_BYTES[weightDtype];
   const router = model.hiddenSize * moe.experts * SIXTEEN_BIT_BYTES;
   const shared = moe.sharedFfnTotal > 0 ? denseBytes(input, moe.sharedFfnTotal) : 0;

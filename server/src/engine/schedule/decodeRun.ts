@@ -3,6 +3,7 @@ import type { Replica } from './replica.ts';
 import { type DecodeRun, runS, stepsUntil } from './runOfSteps.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
 import { startStep } from './step.ts';
+import { nextTransferS } from './transfers.ts';
 
 /**
  * Decodes until something can change: a finish, a block shortage, a full window, an arrival (`replica.untilS`) or transfer, the
@@ -29,7 +30,7 @@ export function runDecode(replica: Replica, single: boolean): void {
 function steadySteps(replica: Replica, { baseS, growthS, holdsSteps }: DecodeRun, single: boolean): number {
   // Room for one step has been made, and nothing is looked at within one.
   if (single) return 1;
-  const { decode, layerkv, loads } = replica;
+  const { decode, layerkv } = replica;
   let steps = Math.min(holdsSteps, decode.stepsToFinish(), decode.stepsToFill(), decode.stepsToSlide());
   if (replica.waiting.length > 0) steps = Math.min(steps, decode.stepsToRelief());
   steps = decode.stepsForGpuBlocks(replica.freeLayerBlocks, steps);
@@ -37,8 +38,7 @@ function steadySteps(replica: Replica, { baseS, growthS, holdsSteps }: DecodeRun
     steps = layerkv.steadySteps(baseS, steps);
     if (decode.streamLayers > 0) steps = decode.stepsForHostBlocks(layerkv.holdings.hostFree, steps);
   }
-  const transferS = layerkv?.parking.nextEventS() ?? loads?.nextEventS() ?? Number.POSITIVE_INFINITY;
-  const horizonS = Math.min(replica.untilS, transferS);
+  const horizonS = Math.min(replica.untilS, nextTransferS(replica));
   const budgetS = horizonS - SIMULTANEOUS_S - replica.clockS;
   return runS(baseS, growthS, steps) >= budgetS ? stepsUntil(baseS, growthS, budgetS, steps) : steps;
 }

@@ -70,16 +70,11 @@ export class HostLoads {
   }
 
   /**
-   * Nothing runs. Waits for a load, or no longer than `untilS`; where loaded requests hold each other's blocks, the last
-   * gives its own back [D: vLLM has no rule for this]. @returns false when there is nothing to wait for.
+   * Nothing runs and nothing is loaded: loaded requests hold each other's blocks. The last gives its own back [D: vLLM has
+   * no rule for this]. @returns false when there is none.
    */
-  wait(untilS: number): boolean {
+  untie(): boolean {
     const { replica } = this;
-    const nextS = this.nextEventS();
-    if (nextS < Number.POSITIVE_INFINITY) {
-      replica.clockS = Math.max(replica.clockS, Math.min(nextS, untilS));
-      return true;
-    }
     const last = this.ready.pop();
     if (last === undefined) return false;
     replica.dropToQueue(last, this.heldTokens[last]!);

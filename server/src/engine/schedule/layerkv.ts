@@ -171,7 +171,7 @@ export class LayerKv {
     const { stepS, transferS, linkFreeS } = overlap.run(heldUpS, Math.max(0, parking.linkOutFreeS - replica.clockS));
     const exposedS = Math.min(transferS, stepS - computeS);
     // In a pipeline another batch is in another stage, whose link is its own.
-    if (replica.config.pipeline === null) parking.linkOutFreeS = replica.clockS + linkFreeS;
+    if ((replica.config.pipeline?.depth ?? 1) === 1) parking.linkOutFreeS = replica.clockS + linkFreeS;
     replica.recorder?.transfer(replica.clockS, replica.clockS + Math.min(transferS, stepS), 1 / link.stages);
     records.transferS += transferS;
     records.exposedTransferS += exposedS;
@@ -221,18 +221,6 @@ export class LayerKv {
 
   learn(request: number): void {
     this.predictor.learn(this.replica.records.outputTokens[request]!);
-  }
-
-  /**
-   * Nothing can run now. Waits for the next transfer, or no longer than `untilS`; where parked requests hold each
-   * other's blocks, sends the layers of the latest one away. @returns false when there is nothing to wait for.
-   */
-  waitForTransfer(untilS: number): boolean {
-    const { replica, parking } = this;
-    const nextS = parking.nextEventS();
-    if (nextS === Number.POSITIVE_INFINITY) return parking.untie();
-    replica.clockS = Math.max(replica.clockS, Math.min(nextS, untilS));
-    return true;
   }
 
   private startReloads(): void {

@@ -1,5 +1,5 @@
 /** What a replica is made of. */
-import type { Pipeline } from '../cost/stages.ts';
+import type { Passage } from '../cost/stages.ts';
 import type { CostModel } from '../cost/types.ts';
 import type { HybridGroups } from '../kv/hybrid.ts';
 import type { LinkLaw } from '../kv/link.ts';
@@ -19,8 +19,8 @@ export interface ReplicaConfig {
   /** Blocks a prompt must leave free when it is admitted (v0's watermark). */
   readonly watermarkBlocks: number;
   readonly cost: CostModel;
-  /** Where steps overlap, stage by stage; null where one follows the other. */
-  readonly pipeline: Pipeline | null;
+  /** Where steps stay under way, stage by stage or until other ranks' end too; null where one follows the other. */
+  readonly pipeline: Passage | null;
   /** Batches that take turns over this pool: as many as the pipeline has stages, 1 without one or where others share it. */
   readonly lanes: number;
 }

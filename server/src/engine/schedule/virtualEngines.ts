@@ -9,6 +9,7 @@ import type { Engine } from './engine.ts';
 import type { Replica } from './replica.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
 import { land } from './step.ts';
+import { nextTransferS, untie } from './transfers.ts';
 import type { PrefillFirstScheduler } from './vllmV0.ts';
 
 interface VirtualEngine {
@@ -97,8 +98,8 @@ export class VirtualEngines implements Engine {
     replica.untilS = this.untilS;
     engine.wakeS = 0;
     if (scheduler.step(!this.isAlone(replica))) return;
-    const transferS = replica.layerkv?.parking.nextEventS() ?? Number.POSITIVE_INFINITY;
-    if (transferS === Number.POSITIVE_INFINITY && replica.layerkv?.parking.untie() === true) return;
+    const transferS = nextTransferS(replica);
+    if (transferS === Number.POSITIVE_INFINITY && untie(replica)) return;
     engine.wakeS = transferS;
   }
 

@@ -10,6 +10,7 @@ import type { Replica } from './replica.ts';
 import { makeRoomForDecode } from './room.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
 import { startStep } from './step.ts';
+import { waitForTransfer } from './transfers.ts';
 
 export class PrefillFirstScheduler {
   private readonly replica: Replica;
@@ -24,7 +25,7 @@ export class PrefillFirstScheduler {
   run(): void {
     const { replica } = this;
     while (replica.clockS + SIMULTANEOUS_S < replica.untilS) {
-      if (!this.step(false) && replica.layerkv?.waitForTransfer(replica.untilS) !== true) return;
+      if (!this.step(false) && !waitForTransfer(replica)) return;
     }
   }
 

@@ -26,6 +26,7 @@ import type { Replica } from './replica.ts';
 import { makeRoomForDecode } from './room.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
 import { land, startStep } from './step.ts';
+import { nextTransferS, untie, waitForTransfer } from './transfers.ts';
 
 const NONE = -1;
 
@@ -56,13 +57,16 @@ export class ChunkedScheduler {
     while (replica.clockS + SIMULTANEOUS_S < replica.untilS) {
       if (flights.length === lanes.length || !this.step()) {
         if (flights.length > 0) land(replica);
-        else if (!this.wait(replica.untilS)) return;
+        else if (!waitForTransfer(replica) && !this.dropHalfDone()) return;
       }
     }
   }
 
-  /** Puts a batch together and starts it. @returns false when nothing could be scheduled. */
-  private step(): boolean {
+  /**
+   * Puts a batch together and starts it, or runs it on while nothing changes. @param single just one step.
+   * @returns false when nothing could be scheduled.
+   */
+  private step(single = false): boolean {
     const { replica } = this;
     const { layerkv, loads, flights } = replica;
     if (replica.lanes.length > 1) replica.select(this.nextLane());
@@ -78,7 +82,7 @@ export class ChunkedScheduler {
     const unseen = replica.unseen > 0;
     if (chunks.length > 0) this.mixedStep();
     else if (decode.count > 0)
-      runDecode(replica, preempted || this.stalled || this.restless || unseen || !this.isAlone());
+      runDecode(replica, single || preempted || this.stalled || this.restless || unseen || !this.isAlone());
     else {
       // No step had been put together: whoever has come is seen at once.
       replica.underWay = false;
@@ -283,12 +287,24 @@ export class ChunkedScheduler {
     return false;
   }
 
-  /** Nothing is scheduled and nothing decodes: wait for transfers, or break a knot by dropping the partial prefill. */
-  private wait(untilS: number): boolean {
-    const { layerkv, loads } = this.replica;
-    if (layerkv?.waitForTransfer(untilS) === true || loads?.wait(untilS) === true) return true;
+  /** Nothing is scheduled, decodes or moves: a half-done prefill holds up others, or itself. @returns false without one. */
+  private dropHalfDone(): boolean {
     if (this.partial === NONE) return false;
     this.dropPartial();
+    return true;
+  }
+
+  /**
+   * One batch, for ranks that step together: put together now, under way until they all end. @param single just one step.
+   * @returns false when nothing could be scheduled.
+   */
+  launch(single: boolean): boolean {
+    const { replica } = this;
+    while (replica.flights.length === 0) {
+      if (this.step(single)) continue;
+      if (nextTransferS(replica) < Number.POSITIVE_INFINITY) return false;
+      if (!untie(replica) && !this.dropHalfDone()) return false;
+    }
     return true;
   }
 }
