@@ -14,7 +14,7 @@ import { count } from './countCalls.ts';
 import { figureOneInput, hostileInput } from './inputs.ts';
 
 /** Plans per property run; raise it with FUZZ_RUNS for a long hunt. */
-const RUNS = Number(process.env['FUZZ_RUNS'] ?? 1500);
+const RUNS = Number(process.env['FUZZ_RUNS'] ?? 3000);
 
 describe('engine against the naive reference', () => {
   it('agrees request by request on hostile plans', function () {
