@@ -19,7 +19,7 @@ export function runOpen(
     if (byLoad) for (const ranks of replicas) for (const engine of ranks) engine.run(atS);
     const ranks = byLoad ? leastOf(replicas, loadOf) : replicas[request % replicas.length]!;
     for (const engine of ranks) engine.run(atS);
-    leastOf(ranks, rankScore).enqueue(request, atS);
+    leastOf(ranks, (engine) => rankScore(engine.load(), engine.waiting())).enqueue(request, atS);
   }
   for (const ranks of replicas) for (const engine of ranks) engine.run(Number.POSITIVE_INFINITY);
 }

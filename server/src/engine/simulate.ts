@@ -129,10 +129,10 @@ function createRanks(
 function v1State(
   input: EngineInput,
   cost: CostModel,
-  pipeline: Passage | null,
+  passage: Passage | null,
 ): Omit<ReplicaConfig, 'limits' | 'layers'> {
   const poolBlocks = memoryModel(input).gpuBlocks - 1;
-  return { poolBlocks, watermarkBlocks: 0, lanes: pipeline?.depth ?? 1, hybrid: hybridGroups(input), cost, pipeline };
+  return { poolBlocks, watermarkBlocks: 0, lanes: passage?.depth ?? 1, hybrid: hybridGroups(input), cost, passage };
 }
 
 /** One data-parallel rank: a scheduler over its pool, or v0's virtual engines, which share out its blocks and host memory. */
@@ -151,7 +151,7 @@ function createEngine(
   const depth = pipeline?.depth ?? 1;
   const poolBlocks = Math.floor(memoryModel(input).gpuBlocks / depth);
   const watermarkBlocks = Math.floor(WATERMARK * poolBlocks);
-  const state = { poolBlocks, watermarkBlocks, lanes: 1, hybrid: null, cost, pipeline };
+  const state = { poolBlocks, watermarkBlocks, lanes: 1, hybrid: null, cost, passage: pipeline };
   const engines = Array.from({ length: depth }, (_, part) => {
     const replica = createReplica(input, state, records, workload, index * depth + part, depth);
     return { replica, scheduler: new PrefillFirstScheduler(replica) };
@@ -168,10 +168,10 @@ function createReplica(
   index: number,
   parts: number,
 ): Replica {
-  const { hybrid, poolBlocks, watermarkBlocks, cost, pipeline, lanes } = state;
+  const { hybrid, poolBlocks, watermarkBlocks, cost, passage, lanes } = state;
   const layers = hybrid === null ? input.model.layers : hybrid.globalGroups + hybrid.localGroups;
   // No spread: V8 ends up giving each spread object a hidden class of its own, and compiled schedulers start anew.
-  const config = { limits: input.limits, layers, poolBlocks, hybrid, watermarkBlocks, cost, pipeline, lanes };
+  const config = { limits: input.limits, layers, poolBlocks, hybrid, watermarkBlocks, cost, passage, lanes };
   const acts = input.policy !== 'vllm' && layerKvCanAct(input);
   return new Replica(
     config,

@@ -6,8 +6,8 @@ import type { Located, Plan } from '../plan/types.ts';
 import type { Fix, Problem } from '../text/types.ts';
 import { relatedPlaces, valuePlace } from './place.ts';
 
-/** Tensor-parallel sizes that people deploy. */
-const TENSOR_SIZES = [1, 2, 4, 8, 16, 32] as const;
+/** Sizes of parallelism that people deploy. */
+const SIZES = [1, 2, 4, 8, 16, 32] as const;
 /** From the least loss of precision to the greatest. */
 const SMALLER_DTYPES: readonly WeightDtype[] = ['fp8', 'int8', 'int4'];
 
@@ -21,7 +21,7 @@ export function memoryProblems(plan: Plan, assessment: Assessment): Problem[] {
 function doesNotFit(plan: Plan, assessment: Assessment): Problem {
   const { weightsBytesPerGpu, activationBytesPerGpu } = assessment.memory;
   const range = valuePlace(plan, plan.tensor, plan.gpu, plan.model);
-  const remedies = [...tensorRemedies(plan), ...dtypeRemedies(plan)];
+  const remedies = [...tensorRemedies(plan), ...dataRemedies(plan), ...dtypeRemedies(plan)];
   const advice =
     remedies.length > 0
       ? `It fits with ${remedies.map(({ words }) => words).join(', or with ')}.`
@@ -30,7 +30,7 @@ function doesNotFit(plan: Plan, assessment: Assessment): Problem {
     rule: 'does-not-fit',
     severity: 'error',
     message:
-      `${plan.model.value.id} in ${plan.weightDtype.value} does not fit on ${plan.tensor.value} × ` +
+      `${plan.model.value.id} in ${plan.weightDtype.value} does not fit on ${gpusThatShare(plan)} × ` +
       `${plan.gpu.value.id}: ${formatBytes(assessment.shortfallBytesPerGpu)} are missing on each GPU. ` +
       `It needs ${formatBytes(weightsBytesPerGpu)} for weights and ${formatBytes(activationBytesPerGpu)} for ` +
       `activations, besides ${formatBytes(assessment.overheadBytesPerGpu)} of the runtime; the engine may use ` +
@@ -50,19 +50,66 @@ interface Remedy {
   readonly fix: Fix | null;
 }
 
+/** GPUs that weights are shared out over: experts are, over data-parallel ranks too. */
+function gpusThatShare({ model, tensor, data }: Plan): number {
+  return tensor.value * (model.value.shape.moe === undefined ? 1 : data.value);
+}
+
 /** The smallest larger tensor parallel that fits and divides the heads. */
 function tensorRemedies(plan: Plan): Remedy[] {
   const { queryHeads, kvHeads } = plan.model.value.shape;
-  for (const tensor of TENSOR_SIZES) {
-    const divides = queryHeads % tensor === 0 && (kvHeads % tensor === 0 || tensor % kvHeads === 0);
-    if (tensor <= plan.tensor.value || !divides) continue;
-    const gpus = tensor * plan.pipeline.value * plan.data.value;
-    const changed = { ...plan, tensor: at(plan.tensor, tensor), gpusPerReplica: at(plan.gpusPerReplica, gpus) };
-    if (!starts(changed)) continue;
-    const edits = [...replace(plan.tensor, String(tensor)), ...replace(plan.gpusPerReplica, String(gpus))];
-    const fix =
-      plan.tensor.origin === 'stated' ? { title: `Use tensor parallel ${tensor} (${gpus} GPUs)`, edits } : null;
-    return [{ words: `parallelism.tensor: ${tensor} on ${gpus} GPUs`, fix }];
+  const divides = (tensor: number): boolean =>
+    queryHeads % tensor === 0 && (kvHeads % tensor === 0 || tensor % kvHeads === 0);
+  return smallest(
+    SIZES.filter((tensor) => tensor > plan.tensor.value && divides(tensor)),
+    (tensor) => withRanks(plan, tensor, plan.data.value),
+    plan.tensor,
+    ['tensor parallel', 'parallelism.tensor'],
+  );
+}
+
+/** More data-parallel ranks hold fewer experts each. */
+function dataRemedies(plan: Plan): Remedy[] {
+  if (plan.model.value.shape.moe === undefined || plan.data.value === 1) return [];
+  return smallest(
+    SIZES.filter((data) => data > plan.data.value),
+    (data) => withRanks(plan, plan.tensor.value, data),
+    plan.data,
+    ['data parallel', 'parallelism.data'],
+  );
+}
+
+/** Expert parallel, where it is on, spans all ranks. */
+function withRanks(plan: Plan, tensor: number, data: number): Plan {
+  const { expert, gpusPerReplica, pipeline } = plan;
+  return {
+    ...plan,
+    tensor: at(plan.tensor, tensor),
+    data: at(plan.data, data),
+    expert: at(expert, expert.value > 1 ? tensor * data : expert.value),
+    gpusPerReplica: at(gpusPerReplica, tensor * pipeline.value * data),
+  };
+}
+
+/** The first of the sizes with which the plan starts. @param title, key what is changed, in words and in YAML. */
+function smallest(
+  sizes: readonly number[],
+  changed: (size: number) => Plan,
+  place: Located<number>,
+  [title, key]: readonly [string, string],
+): Remedy[] {
+  for (const size of sizes) {
+    const plan = changed(size);
+    if (!starts(plan)) continue;
+    const gpus = plan.gpusPerReplica.value;
+    const edits = [
+      ...replace(place, String(size)),
+      ...(plan.expert.value > 1 ? replace(plan.expert, String(plan.expert.value)) : []),
+      ...replace(plan.gpusPerReplica, String(gpus)),
+    ];
+    const expert = plan.expert.value > 1 ? ` and parallelism.expert: ${plan.expert.value}` : '';
+    const fix = place.origin === 'stated' ? { title: `Use ${title} ${size} (${gpus} GPUs)`, edits } : null;
+    return [{ words: `${key}: ${size}${expert} on ${gpus} GPUs`, fix }];
   }
   return [];
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { addPrefill, type CostModel, emptyBatch, type StepBatch } from '../../src/engine/cost/types.ts';
-import { costModel } from '../../src/engine/simulate.ts';
+import { costModel, simulate } from '../../src/engine/simulate.ts';
 import type { CostScale, EngineInput } from '../../src/engine/types.ts';
 import { figureOneInput, hostileInput } from './inputs.ts';
 
@@ -102,6 +102,27 @@ describe('calibrated step times', () => {
           if (part === 'decode' && drawn.decodes.length === 0) close(after, before);
         }
       }),
+    );
+  });
+
+  it('make a whole run k times as long where every factor is k, ranks that step together too', () => {
+    fc.assert(
+      fc.property(hostileInput, factor, (input, k) => {
+        const { costScale: _, ...plain } = input;
+        const { source } = input.workload;
+        if (source.kind !== 'synthetic') return;
+        const burst: EngineInput = {
+          ...plain,
+          policy: 'vllm',
+          workload: { ...input.workload, source: { ...source, arrivals: { kind: 'burst' } } },
+        };
+        const times = simulate(burst).records.finishS;
+        const longer = simulate({ ...burst, costScale: { prefill: k, decode: k, overhead: k } }).records.finishS;
+        times.forEach((time, request) => {
+          if (!Number.isNaN(time)) close(longer[request]!, k * time);
+        });
+      }),
+      { numRuns: 300 },
     );
   });
 

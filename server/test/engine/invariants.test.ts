@@ -136,7 +136,7 @@ describe('invariants, at every boundary of every engine', () => {
         // The clock jumps to an arrival only when there is nothing at all to do.
         const jumps = self.records.arrivalS[request as number]! > self.clockS + 1e-9;
         assert.ok(
-          !jumps || self.load() === 0 || self.flights.length > 0 || self.config.pipeline !== null,
+          !jumps || self.load() === 0 || self.flights.length > 0 || self.config.passage !== null,
           'idle beside work',
         );
       }),

@@ -180,14 +180,17 @@ describe('data-parallel ranks of a mixture of experts', () => {
     assert.ok(Math.abs(early.prefillStartS[1]! - early.firstTokenS[0]!) < 1e-9);
   });
 
-  it('count the tokens of all ranks in their experts, padded to the fullest where all decode', () => {
-    const law = costModel({ ...staggered({ ...dense, moe }), cost: { kind: 'roofline' } });
-    const eager = costModel({ ...staggered({ ...dense, moe }), cost: { kind: 'roofline' }, enforceEager: true });
-    assert.equal(law.together!.counted(3, true), 6);
-    assert.equal(law.together!.counted(3, false), 3);
-    assert.equal(eager.together!.counted(3, true), 3);
-    assert.ok(law.together!.secondsS(200) > law.together!.secondsS(100));
-    assert.equal(costModel({ ...staggered(dense), cost: { kind: 'roofline' } }).together, null);
+  it('count the tokens of all ranks in their experts, padded to the fullest where steps come from CUDA graphs', () => {
+    const input: EngineInput = { ...staggered({ ...dense, moe }), cost: { kind: 'roofline' } };
+    const more = (over: Partial<EngineInput>, all: number, most: number, tokens: number): number =>
+      costModel({ ...input, ...over }).together!.moreS(all, most, { tokens, seqs: tokens, prompts: false });
+    // Two ranks with 3 and 5 tokens: both run 5. The fuller one counts with that already.
+    assert.equal(more({}, 8, 5, 5), 0);
+    assert.ok(more({}, 8, 5, 3) > 0);
+    // Too many for a graph, or eager: 600 and 3 are 603.
+    assert.ok(more({}, 603, 600, 600) > 0 && more({}, 603, 600, 600) < more({}, 1200, 600, 600));
+    assert.ok(more({ enforceEager: true }, 8, 5, 5) > 0);
+    assert.equal(costModel({ ...input, model: dense }).together, null);
   });
 });
 

@@ -60,8 +60,6 @@ export const prefixInput: fc.Arbitrary<EngineInput> = fc
     const combined: EngineInput = {
       ...input,
       ...(plain ? { scheduler: 'v1', policy: 'vllm' } : {}),
-      // The cached reference is one engine.
-      parallelism: { ...input.parallelism, data: 1, expert: 1 },
       prefixCaching,
       ...(hostBytes === null ? {} : { kvOffload: { connector: 'offloading', hostPoolBytes: hostBytes } }),
       workload: { ...input.workload, source, sharedPrefix },

@@ -3,7 +3,7 @@
  * vLLM's own order (vllm/v1/core/sched/scheduler.py, `schedule`), blocks as objects, tokens as texts.
  */
 
-import { addPrefill, type CostModel, emptyBatch } from '../../src/engine/cost/types.ts';
+import { addPrefill, type CostModel, emptyBatch, type StepBatch } from '../../src/engine/cost/types.ts';
 import { type LinkLaw, linkLaw } from '../../src/engine/kv/link.ts';
 import { memoryModel } from '../../src/engine/memory.ts';
 import { costModel, hostTierApplies, hostTierPieces } from '../../src/engine/simulate.ts';
@@ -14,7 +14,7 @@ import { type ReferenceBlock, ReferenceBlocks, ReferenceHost } from './reference
 import { type LmcacheScheduled, ReferenceLmcache } from './referenceLmcache.ts';
 import { NS, type ReferenceRun } from './referenceState.ts';
 
-interface CachedRequest {
+export interface CachedRequest {
   readonly id: number;
   arrivalS: number;
   readonly input: number;
@@ -36,30 +36,30 @@ interface CachedRequest {
 }
 
 export class CachedReference {
-  private readonly input: EngineInput;
-  private readonly cost: CostModel;
+  protected readonly input: EngineInput;
+  protected readonly cost: CostModel;
   private readonly workload: Workload;
-  private readonly requests: CachedRequest[];
+  protected readonly requests: CachedRequest[];
   private readonly blocks: ReferenceBlocks;
   private readonly host: ReferenceHost | null;
   private readonly lmcache: ReferenceLmcache | null;
   private readonly link: LinkLaw;
   private readonly pool: number;
-  private clock = 0;
-  private waiting: CachedRequest[] = [];
+  protected clock = 0;
+  protected waiting: CachedRequest[] = [];
   /** Whether the last step has just ended, and who came when the step after it was already put together. */
-  private underWay = false;
-  private unseen: CachedRequest[] = [];
-  private running: CachedRequest[] = [];
-  private loading: CachedRequest[] = [];
-  private ready: CachedRequest[] = [];
+  protected underWay = false;
+  protected unseen: CachedRequest[] = [];
+  protected running: CachedRequest[] = [];
+  protected loading: CachedRequest[] = [];
+  protected ready: CachedRequest[] = [];
   private linkFreeS = 0;
   private loadedTokens = 0;
   private tokensOut = 0;
   private tokensBack = 0;
   private readonly arrivals: ReferenceArrivals<CachedRequest>;
   private preemptions = 0;
-  private refused = 0;
+  protected refused = 0;
   private cachedTokens = 0;
 
   constructor(input: EngineInput) {
@@ -113,6 +113,10 @@ export class CachedReference {
       this.clock = Math.max(this.clock, next);
     }
     this.arrivals.delay();
+    return this.outcome();
+  }
+
+  outcome(): ReferenceRun {
     const { requests, preemptions, refused, cachedTokens, loadedTokens } = this;
     const { kvBytesPerToken } = memoryModel(this.input);
     return {
@@ -127,7 +131,7 @@ export class CachedReference {
     };
   }
 
-  private takeArrivals(): void {
+  protected takeArrivals(): void {
     for (;;) {
       const answered = this.refused + this.requests.filter((r) => !Number.isNaN(r.finishS)).length;
       let next = this.arrivals.followUp(answered, this.clock);
@@ -142,7 +146,7 @@ export class CachedReference {
   }
 
   /** One iteration. False when nothing could be scheduled. */
-  private step(): boolean {
+  protected step(): boolean {
     this.completeLoads();
     let budget = this.input.limits.maxNumBatchedTokens;
     let preempted = false;
@@ -274,7 +278,7 @@ export class CachedReference {
     });
   }
 
-  private preempt(r: CachedRequest): void {
+  protected preempt(r: CachedRequest): void {
     this.letGo(r);
     r.computed = 0;
     this.preemptions += 1;
@@ -294,9 +298,18 @@ export class CachedReference {
       batch.decodeContextTokens += r.computed + 1;
       if (Number.isFinite(window)) batch.decodeWindowTokens += Math.min(r.computed + 1, window);
     }
+    this.launch(this.cost.stepS(batch) + this.transferS(scheduled), batch, () => this.settle(scheduled));
+  }
+
+  /** The step runs; by itself nothing happens until it has ended. */
+  protected launch(duration: number, _batch: StepBatch, settle: () => void): void {
     this.underWay = true;
     this.unseen = [];
-    this.clock += this.cost.stepS(batch) + this.transferS(scheduled);
+    this.clock += duration;
+    settle();
+  }
+
+  private settle(scheduled: readonly CachedRequest[]): void {
     // Requests that decode and are done leave in the order in which they came.
     const decodes = scheduled.filter((r) => !r.prefilling).sort((a, b) => a.id - b.id);
     for (const r of [...decodes, ...scheduled.filter((other) => other.prefilling)]) {

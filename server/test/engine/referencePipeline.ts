@@ -16,8 +16,8 @@ import { NS, type ReferenceFlight, type ReferenceRequest, type ReferenceRun } fr
 
 /** The same plan, the plain way. */
 export function referenceRun(input: EngineInput): ReferenceRun {
-  if (prefixCachingApplies(input)) return new CachedReference(input).run();
   if (ranksStepTogether(input)) return ranksRun(input);
+  if (prefixCachingApplies(input)) return new CachedReference(input).run();
   if (input.parallelism.pipeline === 1) return new ReferenceEngine(input).run();
   return input.scheduler === 'v0' ? virtualEnginesRun(input) : batchQueueRun(input);
 }

@@ -3,22 +3,40 @@
  * `reference.ts`, all wait for the longest, and everything is looked for afresh.
  */
 
+import { prefixCachingApplies } from '../../src/engine/applies.ts';
 import type { StepBatch } from '../../src/engine/cost/types.ts';
 import { costModel } from '../../src/engine/simulate.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
 import { drawWorkload } from '../../src/engine/workload/workload.ts';
 import { ReferenceEngine } from './reference.ts';
 import { ReferenceArrivals } from './referenceArrivals.ts';
+import { CachedReference } from './referenceCached.ts';
 import { NS, type ReferenceFlight, type ReferenceRequest, type ReferenceRun } from './referenceState.ts';
 
 interface Step {
   readonly endS: number;
-  readonly decodes: number;
-  readonly promptTokens: number;
+  readonly batch: StepBatch;
   readonly settle: () => void;
 }
 
-class RankEngine extends ReferenceEngine {
+type Sent = Pick<ReferenceRequest, 'id' | 'arrivalS' | 'input' | 'prefillStartS' | 'firstTokenS' | 'finishS'>;
+
+/** What a round wants to know of a rank, whatever it remembers of earlier prompts. */
+interface Rank {
+  under: Step | null;
+  inHand(): number;
+  queue(): number;
+  nextTransferS(): number;
+  take(sent: Sent): void;
+  /** Puts a step together. False when there is none. */
+  act(nowS: number): boolean;
+  land(endS: number): void;
+  answered(): number;
+  all(): readonly Sent[];
+  outcome(): ReferenceRun;
+}
+
+class PlainRank extends ReferenceEngine implements Rank {
   under: Step | null = null;
 
   /** Who is refused is answered when the round has ended. */
@@ -30,8 +48,7 @@ class RankEngine extends ReferenceEngine {
     _requests: readonly ReferenceRequest[],
     { settle }: Pick<ReferenceFlight, 'settle'>,
   ): void {
-    const { decodeSeqs: decodes, prefillTokens: promptTokens } = batch;
-    this.under = { endS: this.clock + duration, decodes, promptTokens, settle };
+    this.under = { endS: this.clock + duration, batch, settle };
     this.unseen = [];
   }
 
@@ -40,17 +57,17 @@ class RankEngine extends ReferenceEngine {
     return this.waiting.length + this.running.length + outside + (this.partial === null ? 0 : 1);
   }
 
-  score(): number {
-    return this.inHand() + 3 * this.waiting.length;
+  queue(): number {
+    return this.waiting.length;
   }
 
   nextTransferS(): number {
     return Math.min(Number.POSITIVE_INFINITY, ...[...this.reloading, ...this.leaving].map((r) => r.reloadEndS));
   }
 
-  take(sent: ReferenceRequest): void {
-    const r = this.requests[sent.id]!;
-    r.arrivalS = sent.arrivalS;
+  take({ id, arrivalS }: Sent): void {
+    const r = this.requests[id]!;
+    r.arrivalS = arrivalS;
     if (r.input >= this.input.limits.maxModelLenTokens) {
       this.refused += 1;
       return;
@@ -59,7 +76,6 @@ class RankEngine extends ReferenceEngine {
     if (this.underWay && this.cost.stepsAhead) this.unseen.push(r);
   }
 
-  /** Puts a step together. False when there is none. */
   act(nowS: number): boolean {
     this.clock = nowS;
     this.under = null;
@@ -82,26 +98,97 @@ class RankEngine extends ReferenceEngine {
   }
 
   answered(): number {
-    return this.refused + this.requests.filter((r) => !Number.isNaN(r.finishS)).length;
+    return answeredOf(this.refused, this.requests);
   }
 
-  all(): readonly ReferenceRequest[] {
+  all(): readonly Sent[] {
     return this.requests;
   }
 }
 
+class CachedRank extends CachedReference implements Rank {
+  under: Step | null = null;
+
+  protected override takeArrivals(): void {}
+
+  protected override launch(duration: number, batch: StepBatch, settle: () => void): void {
+    this.under = { endS: this.clock + duration, batch, settle };
+    this.unseen = [];
+  }
+
+  inHand(): number {
+    return this.waiting.length + this.running.length + this.loading.length + this.ready.length;
+  }
+
+  queue(): number {
+    return this.waiting.length;
+  }
+
+  nextTransferS(): number {
+    return this.loading[0]?.loadEndS ?? Number.POSITIVE_INFINITY;
+  }
+
+  take({ id, arrivalS }: Sent): void {
+    const r = this.requests[id]!;
+    r.arrivalS = arrivalS;
+    if (r.input >= this.input.limits.maxModelLenTokens) {
+      this.refused += 1;
+      return;
+    }
+    this.waiting.push(r);
+    if (this.underWay && this.cost.stepsAhead) this.unseen.push(r);
+  }
+
+  act(nowS: number): boolean {
+    this.clock = nowS;
+    this.under = null;
+    if (this.inHand() === 0) this.underWay = false;
+    else {
+      while (this.under === null) {
+        if (this.step()) continue;
+        this.underWay = false;
+        if (this.unseen.length > 0) this.unseen = [];
+        else if (this.loading.length > 0 || this.ready.length === 0) return false;
+        else this.preempt(this.ready.pop()!);
+      }
+    }
+    return this.under !== null;
+  }
+
+  land(endS: number): void {
+    this.clock = endS;
+    this.underWay = true;
+    this.under!.settle();
+  }
+
+  answered(): number {
+    return answeredOf(this.refused, this.requests);
+  }
+
+  all(): readonly Sent[] {
+    return this.requests;
+  }
+}
+
+function answeredOf(refused: number, requests: readonly Sent[]): number {
+  return refused + requests.filter((r) => !Number.isNaN(r.finishS)).length;
+}
+
 /** The same plan, the plain way. */
 export function ranksRun(input: EngineInput): ReferenceRun {
-  const ranks = Array.from({ length: input.parallelism.data }, (_, rank) => new RankEngine(input, rank, 1));
+  const ranks = Array.from(
+    { length: input.parallelism.data },
+    (_, rank): Rank => (prefixCachingApplies(input) ? new CachedRank(input) : new PlainRank(input, rank, 1)),
+  );
   const first = ranks[0]!;
   const { closedConcurrency } = drawWorkload(input.workload, input.limits.maxModelLenTokens);
   const { frontEnd, together } = costModel(input);
   const arrivals = new ReferenceArrivals(first.all(), closedConcurrency, frontEnd);
-  const home = new Map<number, RankEngine>();
+  const home = new Map<number, Rank>();
   let nowS = 0;
-  const arrive = (sent: ReferenceRequest): void => {
-    const least = Math.min(...ranks.map((rank) => rank.score()));
-    const rank = ranks.find((other) => other.score() === least)!;
+  const arrive = (sent: Sent): void => {
+    const scores = ranks.map((rank) => rank.inHand() + 3 * rank.queue());
+    const rank = ranks[scores.indexOf(Math.min(...scores))]!;
     home.set(sent.id, rank);
     rank.take(sent);
   };
@@ -124,15 +211,14 @@ export function ranksRun(input: EngineInput): ReferenceRun {
     }
     const steps = ranks.filter((rank) => rank.act(nowS));
     if (steps.length > 0) {
-      const tokens = steps.map(({ under }) => under!.decodes + under!.promptTokens);
-      const decodeOnly = steps.every(({ under }) => under!.promptTokens === 0);
+      const tokens = steps.map(({ under }) => under!.batch.decodeSeqs + under!.batch.prefillTokens);
+      const prompts = steps.some(({ under }) => under!.batch.prefillSeqs > 0);
       const all = tokens.reduce((sum, each) => sum + each, 0);
-      const seen = decodeOnly && together?.pads ? ranks.length * Math.max(...tokens) : all;
       const endS = Math.max(
         ...steps.map(({ under }, k) => {
-          if (together === null) return under!.endS;
-          const counted = together.counted(tokens[k]!, under!.promptTokens === 0);
-          return under!.endS + together.secondsS(seen) - together.secondsS(counted);
+          const { decodeSeqs, prefillSeqs } = under!.batch;
+          const own = { tokens: tokens[k]!, seqs: decodeSeqs + prefillSeqs, prompts };
+          return under!.endS + (together?.moreS(all, Math.max(...tokens), own) ?? 0);
         }),
       );
       for (const rank of steps) rank.land(endS);
@@ -161,6 +247,9 @@ export function mergedRun(
     requests,
     preemptions: sum((run) => run.preemptions),
     refused: sum((run) => run.refused),
+    ...(runs[0]!.cachedTokens === undefined
+      ? {}
+      : { cachedTokens: sum((run) => run.cachedTokens!), loadedTokens: sum((run) => run.loadedTokens!) }),
     stays: runs.flatMap((run) => run.stays ?? []),
     deviceToHostBytes: sum((run) => run.deviceToHostBytes),
     hostToDeviceBytes: sum((run) => run.hostToDeviceBytes),

@@ -55,6 +55,21 @@ describe('prediction problems', () => {
     assert.deepEqual(await problemsOf(mended), []);
   });
 
+  it('add ranks to a mixture of experts that they share, and keep its expert parallel in step', async () => {
+    const text = TOO_LARGE.replace('meta-llama/Llama-3.1-70B-Instruct, dtype: bf16', 'deepseek-ai/DeepSeek-V3')
+      .replace('gpu: H100, gpusPerReplica: 1', 'gpu: H200, gpusPerReplica: 4')
+      .replace('tensor: 1', 'tensor: 1, data: 4, expert: 4');
+    const problem = (await problemsOf(text))[0]!;
+    assert.match(problem.message, /does not fit on 4 × H200/);
+    assert.match(problem.message, /parallelism\.data: 8 and parallelism\.expert: 8 on 8 GPUs/);
+    for (const fix of problem.fixes!.slice(0, 2)) {
+      const mended = apply(text, { ...problem, fixes: [fix] });
+      assert.match(mended, /gpusPerReplica: 8/);
+      assert.match(mended, /expert: 8/);
+      assert.deepEqual(await problemsOf(mended), [], fix.title);
+    }
+  });
+
   it('name the largest max-model-len that starts', async () => {
     const text = TOO_LARGE.replace('Llama-3.1-70B-Instruct', 'Llama-3.1-8B-Instruct')
       .replace('gpu: H100', 'gpu: L4')

@@ -66,6 +66,26 @@ describe('rules', () => {
     await check(planText({ ...TP2, ...model('Qwen/Qwen3-30B-A3B'), 'tensor:': 'tensor: 2\n    expert: 2' }));
   });
 
+  it('experts against the ranks that cut them', async () => {
+    const deepSeek = { ...model('deepseek-ai/DeepSeek-V3'), 'gpu:': 'gpu: H200' };
+    await check(planText({ ...deepSeek, 'tensor:': 'tensor: 8' }), { ignore: ['not-simulated'] });
+    await check(planText({ ...deepSeek, 'tensor:': 'data: «48»{experts-do-not-divide}' }), {
+      ignore: ['not-simulated'],
+    });
+    await check(planText({ ...deepSeek, 'tensor:': 'data: 48\n    expert: 48' }), { ignore: ['not-simulated'] });
+    await check(planText({ ...deepSeek, 'tensor:': 'data: «32»{experts-do-not-divide}' }), {
+      ignore: ['not-simulated'],
+    });
+    const stated = { ...deepSeek, 'tensor:': 'data: «48»{experts-do-not-divide}\n    expert: 1' };
+    await check(planText(stated), { ignore: ['not-simulated'] });
+    const qwen = { ...model('Qwen/Qwen3-30B-A3B'), 'gpu:': 'gpu: H100' };
+    const fp8 = { 'id:': 'id: Qwen/Qwen3-30B-A3B\n    dtype: fp8' };
+    await check(planText({ ...qwen, 'tensor:': 'tensor: 4' }));
+    const blocks = await check(planText({ ...qwen, ...fp8, 'tensor:': 'tensor: «4»{experts-do-not-divide}' }));
+    assert.equal(blocks.problems[0]?.severity, 'warning');
+    await check(planText({ ...qwen, ...fp8, 'tensor:': 'tensor: 2' }));
+  });
+
   it('NVLink and all-reduce', async () => {
     await check(planText({ 'gpu:': 'gpu: L20\n    interconnect: «nvlink»{nvlink-missing}' }));
     await check(planText({ 'gpu:': 'gpu: L20\n    gpusPerReplica: 4', 'tensor:': 'tensor: «4»{tensor-over-pcie}' }));
@@ -199,6 +219,7 @@ describe('rules', () => {
       'maxNumSeqs:': 'prefixCaching: false',
     };
     await check(planText({ ...ranks, 'tensor:': 'data: «2»{not-simulated}' }));
+    await check(planText({ ...ranks, 'version:': 'version: "0.5.5"', 'tensor:': 'data: «2»{not-simulated}' }));
     const both = { ...ranks, 'id:': 'id: «openai/gpt-oss-20b»{not-simulated}' };
     await check(planText({ ...both, 'tensor:': 'pipeline: 2\n    data: «2»{not-simulated}' }));
     // These are simulated.

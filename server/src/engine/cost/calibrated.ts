@@ -2,7 +2,7 @@
 import type { CostScale } from '../types.ts';
 import { rememberedBySeqs } from './remembered.ts';
 import type { StageLaw } from './stages.ts';
-import type { CostModel, DecodeLaw, FrontEndLaw } from './types.ts';
+import type { CostModel, DecodeLaw, FrontEndLaw, StepBatch, TogetherLaw } from './types.ts';
 
 /**
  * Stretches the parts of a step, most where it decodes about as many sequences as the measured runs did: `overhead` what
@@ -27,7 +27,7 @@ export function calibratedCost(base: CostModel, measured: CostScale): CostModel 
   return {
     provenance: base.provenance,
     collectives: base.collectives,
-    together: base.together,
+    together: base.together === null ? null : calibratedTogether(base.together, at),
     windowTokens: base.windowTokens,
     stepsAhead: base.stepsAhead,
     hostS: base.hostS,
@@ -74,12 +74,25 @@ function calibratedFrontEnd(frontEnd: FrontEndLaw, factor: number): FrontEndLaw 
   };
 }
 
-/** Kernels of a step of its decodes alone, s. */
-function decodeKernelS(base: CostModel, batch: Parameters<CostModel['stepS']>[0]): number {
+/** What other ranks' tokens add: prompts are prefill to everybody. */
+function calibratedTogether(together: TogetherLaw, at: (seqs: number) => CostScale): TogetherLaw {
+  return {
+    moreS(all, most, own) {
+      const { decode, prefill } = at(own.seqs);
+      return (own.prompts ? prefill : decode) * together.moreS(all, most, own);
+    },
+  };
+}
+
+/** Kernels of a step of its decodes alone, s; in their experts no more tokens than the whole step pads them to. */
+function decodeKernelS(base: CostModel, batch: StepBatch): number {
   const { decodeSeqs, decodeContextTokens, decodeWindowTokens } = batch;
   if (decodeSeqs === 0) return 0;
   const law = base.decodeLaw(decodeSeqs);
+  const alone = { tokens: decodeSeqs, seqs: decodeSeqs, prompts: false };
+  const unpaddedS = base.together?.moreS(decodeSeqs, decodeSeqs + batch.prefillTokens, alone) ?? 0;
   return (
+    Math.min(0, unpaddedS) +
     law.baseS +
     law.perContextTokenS * decodeContextTokens +
     law.perWindowTokenS * decodeWindowTokens -

@@ -51,7 +51,7 @@ export interface HostLaw {
 }
 
 /** Steps of at most so many tokens are recorded as CUDA graphs (vLLM: max_cudagraph_capture_size). */
-const CAPTURED_TOKENS = 512;
+export const CAPTURED_TOKENS = 512;
 
 export function hostLaw(input: HostInput, coefficients: HostCoefficients): HostLaw {
   const law = coefficients[input.scheduler === 'v1' && input.asyncScheduling ? 'v1Async' : input.scheduler];

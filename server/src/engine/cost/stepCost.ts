@@ -8,7 +8,7 @@ import { matmulPeakFlopsPerS, WEIGHT_BYTES } from '../dtypes.ts';
 import { expertLayers, expertSplit, kvElementsPerRank } from '../shape.ts';
 import type { EngineInput, WeightDtype } from '../types.ts';
 import { attentionLaw } from './attention.ts';
-import { type HostCoefficients, hostLaw } from './host.ts';
+import { CAPTURED_TOKENS, type HostCoefficients, hostLaw } from './host.ts';
 import hostTable from './hostTable.json';
 import { type KernelFamilies, type Kernels, kernelsOf, type ProductFormat } from './kernelFamily.ts';
 import { allReduceS, elementwiseS, expertsS, productS } from './kernels.ts';
@@ -45,10 +45,10 @@ export function stepCost(
   families?: KernelFamilies,
 ): CostModel {
   const kernels = kernelsOf(input.gpu, families);
-  const together = ranksStepTogether(input) ? togetherLaw(input, kernels) : null;
+  const shared = ranksStepTogether(input) ? sharedExperts(input, kernels) : null;
   const layersS = sumOf([
     projectionLaw(input, kernels),
-    together === null ? ownExpertLaw(input, kernels) : () => 0,
+    shared === null ? ownExpertLaw(input, kernels) : () => 0,
     moverLaw(input, kernels),
   ]);
   const collectiveS = remembered(collectiveLaw(input, kernels));
@@ -58,9 +58,9 @@ export function stepCost(
   const host = hostLaw(input, hostCoefficients);
   const stages = input.parallelism.pipeline;
   const windowTokens = input.model.slidingWindow?.tokens ?? Number.POSITIVE_INFINITY;
-  const tokenWorkS = (tokens: number, sampled: number, decodeOnly: boolean): number => {
+  const tokenWorkS = (tokens: number, sampled: number): number => {
     const ownS = tokensS(tokens) + headS(sampled);
-    return together === null ? ownS : ownS + together.secondsS(together.counted(tokens, decodeOnly));
+    return shared === null ? ownS : ownS + shared.secondsS(shared.seen(tokens, tokens));
   };
 
   const local = input.model.slidingWindow?.localLayers ?? 0;
@@ -81,7 +81,7 @@ export function stepCost(
   return {
     provenance: kernels.measured ? 'fitted' : 'roofline',
     collectives: input.parallelism.tensor > 1 ? { perStep: 2 * input.model.layers, secondsS: collectiveS } : null,
-    together,
+    together: shared === null ? null : togetherLaw(shared),
     stages: stages > 1 ? stageLaw(input.model.layers, stages, (seqs) => host.betweenS(seqs), headS) : null,
     windowTokens,
     frontEnd: host.frontEnd,
@@ -89,7 +89,7 @@ export function stepCost(
     stepS(batch: StepBatch): number {
       const { decodeSeqs, prefillTokens } = batch;
       const tokens = decodeSeqs + prefillTokens;
-      let kernelsS = tokenWorkS(tokens, batch.sampledSeqs, prefillTokens === 0) + attention.prefillS(batch);
+      let kernelsS = tokenWorkS(tokens, batch.sampledSeqs) + attention.prefillS(batch);
       let contextsS = 0;
       if (decodeSeqs > 0) {
         const times = decodes(decodeSeqs);
@@ -106,7 +106,7 @@ export function stepCost(
     decodeLaw(seqs: number): DecodeLaw {
       const { baseS, perTokenS, perWindowS } = decodes(seqs);
       return {
-        baseS: Math.max(tokenWorkS(seqs, seqs, true) + baseS, host.launchS(seqs, true)) + stages * host.betweenS(seqs),
+        baseS: Math.max(tokenWorkS(seqs, seqs) + baseS, host.launchS(seqs, true)) + stages * host.betweenS(seqs),
         perContextTokenS: perTokenS,
         perWindowTokenS: perWindowS,
       };
@@ -189,24 +189,34 @@ function ownExpertLaw(input: StepCostInput, kernels: Kernels): TokenLaw {
   return (tokens) => law(tokens * input.parallelism.data);
 }
 
+/** Experts on the tokens of all data-parallel ranks, s, by how many there are. */
+interface SharedExperts {
+  readonly secondsS: TokenLaw;
+  /** Tokens that they take where `all` are on all ranks and `most` on the fullest. */
+  seen(all: number, most: number): number;
+}
+
 /**
- * Experts on the tokens of all ranks, which gather them before and scatter the results after
- * (all2all backend `allgather_reducescatter`): together what an all-reduce over the ranks moves.
+ * Ranks gather their tokens before the experts and scatter the results after them (all2all backend
+ * `allgather_reducescatter`): together what an all-reduce over the ranks moves. Where every rank's step comes from a CUDA
+ * graph, all are padded to the fullest (vllm/v1/worker/dp_utils.py, since PR #34102; earlier releases pad any step).
  */
-function togetherLaw(input: StepCostInput, kernels: Kernels): TogetherLaw {
+function sharedExperts(input: StepCostInput, kernels: Kernels): SharedExperts {
   const { model, parallelism } = input;
   const { data } = parallelism;
   const experts = expertLaw(input, kernels);
   const { law, linkBytesPerS } = linkBetweenGpus(input, kernels);
   const layers = expertLayers(model);
-  const pads = !input.enforceEager;
   return {
     secondsS: remembered(
       (tokens) => experts(tokens) + layers * allReduceS(law, data, model.hiddenSize * 2 * tokens, linkBytesPerS),
     ),
-    counted: (tokens, decodeOnly) => (decodeOnly && pads ? data * tokens : tokens),
-    pads,
+    seen: (all, most) => (!input.enforceEager && most <= CAPTURED_TOKENS ? data * most : all),
   };
+}
+
+function togetherLaw({ secondsS, seen }: SharedExperts): TogetherLaw {
+  return { moreS: (all, most, { tokens }) => secondsS(seen(all, most)) - secondsS(seen(tokens, tokens)) };
 }
 
 /**

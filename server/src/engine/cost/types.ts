@@ -37,14 +37,18 @@ export interface CollectiveLaw {
   secondsS(tokens: number): number;
 }
 
-/** What the data-parallel ranks of a mixture of experts compute together in each step, part of `stepS` and `decodeLaw`. */
+/** What the data-parallel ranks of a mixture of experts compute together in each step: its experts. */
 export interface TogetherLaw {
-  /** Seconds with so many tokens on all ranks. */
-  secondsS(tokens: number): number;
-  /** Tokens on all ranks that `stepS` and `decodeLaw` count with for so many of one rank. */
-  counted(tokens: number, decodeOnly: boolean): number;
-  /** A step in which all ranks only decode pads each to the fullest, as CUDA graphs want it. */
-  readonly pads: boolean;
+  /** What a rank's step takes beyond its `stepS`, s, where `all` tokens are on all ranks and `most` on the fullest. */
+  moreS(all: number, most: number, own: RankStep): number;
+}
+
+/** One rank's step. */
+export interface RankStep {
+  readonly tokens: number;
+  readonly seqs: number;
+  /** Whether prompts are among all ranks' tokens. */
+  readonly prompts: boolean;
 }
 
 /** Receives, tokenises and answers requests, beside the engine's steps. */
@@ -66,7 +70,7 @@ export interface CostModel {
   readonly windowTokens: number;
   /** Collectives inside a step, null on one GPU. */
   readonly collectives: CollectiveLaw | null;
-  /** What a step waits for other ranks for; null where each runs by itself. */
+  /** What other ranks' tokens add to a step; null where they add nothing. */
   readonly together: TogetherLaw | null;
   /** The process in front of the scheduler; null where requests reach the scheduler at once. */
   readonly frontEnd: FrontEndLaw | null;

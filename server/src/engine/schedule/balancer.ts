@@ -18,7 +18,8 @@ export function leastOf<T extends object>(choices: readonly T[], score: (choice:
  * vLLM's balancer between data-parallel ranks: whoever waits counts four times
  * (vllm/v1/engine/core_client.py, `DPLBAsyncMPClient.get_core_engine_for_request`). There the counts are up to 100 ms
  * old; here they are those of the arrival.
+ * @param load requests in hand; @param waiting those of them that wait.
  */
-export function rankScore(rank: { load(): number; waiting(): number }): number {
-  return rank.load() + 3 * rank.waiting();
+export function rankScore(load: number, waiting: number): number {
+  return load + 3 * waiting;
 }

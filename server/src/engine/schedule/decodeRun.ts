@@ -15,7 +15,7 @@ export function runDecode(replica: Replica, single: boolean): void {
   const { decode } = replica;
   const run = decodeRun(replica);
   const steps = steadySteps(replica, run, single);
-  if (replica.config.pipeline === null) {
+  if (replica.config.passage === null) {
     decodeSteps(replica, run, steps);
     replica.finishDecoded();
     return;

@@ -171,7 +171,7 @@ export class LayerKv {
     const { stepS, transferS, linkFreeS } = overlap.run(heldUpS, Math.max(0, parking.linkOutFreeS - replica.clockS));
     const exposedS = Math.min(transferS, stepS - computeS);
     // In a pipeline another batch is in another stage, whose link is its own.
-    if ((replica.config.pipeline?.depth ?? 1) === 1) parking.linkOutFreeS = replica.clockS + linkFreeS;
+    if ((replica.config.passage?.depth ?? 1) === 1) parking.linkOutFreeS = replica.clockS + linkFreeS;
     replica.recorder?.transfer(replica.clockS, replica.clockS + Math.min(transferS, stepS), 1 / link.stages);
     records.transferS += transferS;
     records.exposedTransferS += exposedS;

@@ -128,8 +128,8 @@ export class Parking {
   }
 
   /**
-   * Nothing runs and nothing moves: parked requests hold each other's blocks. The layers of the latest one go to the
-   * host, or, where that is full, it is computed again later. @returns false when nobody but the first holds any.
+   * Nothing runs and nothing moves: parked requests hold each other's blocks. The layers of the latest one that the host has
+   * room for go there; where it has none, the latest one is computed again. @returns false when nobody but the first holds any.
    */
   untie(): boolean {
     return this.emptyLast(1) > 0 || this.dropLast();

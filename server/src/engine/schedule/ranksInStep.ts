@@ -7,7 +7,7 @@
 import type { Passage } from '../cost/stages.ts';
 import type { TogetherLaw } from '../cost/types.ts';
 import { leastOf, rankScore } from './balancer.ts';
-import { type Engine, SingleEngine } from './engine.ts';
+import type { Engine } from './engine.ts';
 import type { Lane } from './lane.ts';
 import type { Replica } from './replica.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
@@ -32,17 +32,15 @@ export class RanksInStep implements Engine {
   private untilS = 0;
   readonly replicas: readonly Replica[];
   private readonly ranks: readonly Rank[];
-  private readonly engines: readonly SingleEngine[];
   private readonly together: TogetherLaw | null;
   private answers = 0;
   private inRound = false;
   private answer: () => void = () => {};
 
-  /** @param together what a step computes for all ranks; null where a law knows no experts. */
+  /** @param together what other ranks' tokens add to a step; null where they add nothing. */
   constructor(ranks: readonly Rank[], together: TogetherLaw | null) {
     this.ranks = ranks;
     this.together = together;
-    this.engines = ranks.map(({ replica, scheduler }) => new SingleEngine(replica, scheduler));
     this.replicas = ranks.map(({ replica }) => replica);
     for (const replica of this.replicas) replica.onFinish = () => this.answered();
   }
@@ -64,7 +62,7 @@ export class RanksInStep implements Engine {
 
   enqueue(request: number, atS: number): void {
     if (this.load() === 0 && atS > this.nowS + SIMULTANEOUS_S) this.nowS = atS;
-    leastOf(this.engines, rankScore).enqueue(request, atS);
+    leastOf(this.replicas, (replica) => rankScore(replica.load(), replica.waiting.length)).enqueue(request, atS);
   }
 
   load(): number {
@@ -112,22 +110,19 @@ export class RanksInStep implements Engine {
   /** The longest step, with the tokens of all ranks in its experts. */
   private endOfRoundS(): number {
     const { replicas, together } = this;
-    let [all, most, decodeOnly] = [0, 0, true];
+    let [all, most, prompts, endS] = [0, 0, false, 0];
     for (const { flights } of replicas) {
       if (flights.length === 0) continue;
       const tokens = tokensOf(flights[0]!);
       all += tokens;
       most = Math.max(most, tokens);
-      if (flights[0]!.chunks.length > 0) decodeOnly = false;
+      if (flights[0]!.chunks.length > 0) prompts = true;
     }
-    const seen = decodeOnly && together?.pads === true ? replicas.length * most : all;
-    const sharedS = together?.secondsS(seen) ?? 0;
-    let endS = 0;
     for (const { flights } of replicas) {
       if (flights.length === 0) continue;
       const lane = flights[0]!;
-      const countedS = together?.secondsS(together.counted(tokensOf(lane), lane.chunks.length === 0)) ?? 0;
-      endS = Math.max(endS, lane.endS + sharedS - countedS);
+      const own = { tokens: tokensOf(lane), seqs: decodesOf(lane) + lane.chunks.length, prompts };
+      endS = Math.max(endS, lane.endS + (together?.moreS(all, most, own) ?? 0));
     }
     return endS;
   }
@@ -145,5 +140,9 @@ export class RanksInStep implements Engine {
 
 /** Tokens of a step under way. */
 function tokensOf(lane: Lane): number {
-  return lane.tokensInFlight() + (lane.decodes ? lane.decode.count : 0);
+  return lane.tokensInFlight() + decodesOf(lane);
+}
+
+function decodesOf(lane: Lane): number {
+  return lane.decodes ? lane.decode.count : 0;
 }

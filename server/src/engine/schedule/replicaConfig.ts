@@ -20,7 +20,7 @@ export interface ReplicaConfig {
   readonly watermarkBlocks: number;
   readonly cost: CostModel;
   /** Where steps stay under way, stage by stage or until other ranks' end too; null where one follows the other. */
-  readonly pipeline: Passage | null;
+  readonly passage: Passage | null;
   /** Batches that take turns over this pool: as many as the pipeline has stages, 1 without one or where others share it. */
   readonly lanes: number;
 }

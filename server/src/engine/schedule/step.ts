@@ -6,12 +6,12 @@ import type { Replica } from './replica.ts';
 export function startStep(replica: Replica, stepS: number, decodeSeqs: number, sampledSeqs: number): void {
   const { lane, config, layerkv } = replica;
   lane.decodes = decodeSeqs > 0;
-  if (config.pipeline === null) {
+  if (config.passage === null) {
     settle(replica, replica.clockS + stepS, stepS);
     return;
   }
   lane.startS = replica.clockS;
-  lane.endS = config.pipeline.enter(replica.clockS, stepS, decodeSeqs + lane.chunks.length, sampledSeqs);
+  lane.endS = config.passage.enter(replica.clockS, stepS, decodeSeqs + lane.chunks.length, sampledSeqs);
   lane.busy = true;
   layerkv?.rememberRound(lane);
   replica.flights.push(lane);

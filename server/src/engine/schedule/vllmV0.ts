@@ -46,7 +46,7 @@ export class PrefillFirstScheduler {
     if (decode.count === 0) return false;
     const preempted = makeRoomForDecode(replica, this.preemptTail);
     // Who had to wait for a transfer looks again: in the meantime other engines have used the stages.
-    if (config.pipeline !== null && replica.clockS > fromS) return true;
+    if (config.passage !== null && replica.clockS > fromS) return true;
     // What was preempted may fit again after one step.
     if (decode.count > 0) runDecode(replica, preempted || single);
     return true;

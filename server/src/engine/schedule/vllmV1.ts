@@ -102,14 +102,14 @@ export class ChunkedScheduler {
   /** Whether this batch goes through the pipeline by itself until something changes. */
   private isAlone(): boolean {
     const { replica } = this;
-    const { pipeline } = replica.config;
-    if (pipeline === null) return true;
+    const { passage } = replica.config;
+    if (passage === null) return true;
     return (
       replica.flights.length === 0 &&
       replica.waiting.length === 0 &&
       this.partial === NONE &&
       replica.running === replica.decode.count &&
-      pipeline.isEmpty(replica.clockS)
+      passage.isEmpty(replica.clockS)
     );
   }
 

@@ -87,23 +87,24 @@ function sharesKv({ draft }: RuleContext): boolean {
 const WINDOWS = 'This model has layers with a sliding window';
 const IN_FULL = 'the KV of all layers is counted in full, and the real pool holds more than predicted here.';
 
-/** Data-parallel ranks of a mixture of experts, beside a pipeline or without one. */
-function expertRanks(context: RuleContext, pipelined: boolean): ReturnType<typeof placeOf> | null {
+/** Data-parallel ranks of a mixture of experts, which the engine steps together or runs freely. */
+function expertRanks(context: RuleContext, together: boolean): ReturnType<typeof placeOf> | null {
   const { draft } = context;
   if (draft.model?.value.shape.moe === undefined || (draft.data?.value ?? 1) === 1) return null;
-  return isPipelined(context) === pipelined ? placeOf(draft, draft.data) : null;
+  const steps = draft.engine.scheduler?.value === 'v1' && !isPipelined(context);
+  return steps === together ? placeOf(draft, draft.data) : null;
 }
 
 const ROWS: readonly Row[] = [
   {
-    find: (context) => expertRanks(context, false),
+    find: (context) => expertRanks(context, true),
     message:
       'Data-parallel ranks of a mixture of experts are simulated step by step together, as vLLM runs them, but no published measurement that we know has such ranks: how sure the figures are is said from deployments without. Calibrate before you rely on them.',
   },
   {
-    find: (context) => expertRanks(context, true),
+    find: (context) => expertRanks(context, false),
     message:
-      'Data-parallel ranks of a mixture of experts step together in vLLM. Beside pipeline parallelism they are simulated each by itself: a prompt on one rank holds up the decodes of the others, and here it does not.',
+      'Data-parallel ranks of a mixture of experts step together in vLLM. Under v0 and beside pipeline parallelism they are simulated each by itself: a prompt on one rank holds up the decodes of the others, and here it does not.',
   },
   {
     find: wholeWindows,

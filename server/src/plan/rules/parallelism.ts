@@ -1,4 +1,5 @@
 /** Ranks against the model's heads and layers, and against the GPUs of a replica. */
+import { expertSplit } from '../../engine/shape.ts';
 import { changeTo, placeOf, type Rule, relatedTo } from './rule.ts';
 
 const headsDivide: Rule = {
@@ -149,6 +150,49 @@ const expertSize: Rule = {
   },
 };
 
+/** Checkpoints in fp8 blocks have a scale for 128 × 128 weights; a block is not cut. */
+const FP8_BLOCK = 128;
+
+const expertWidth: Rule = {
+  id: 'experts-do-not-divide',
+  severity: 'error',
+  impossible: true,
+  summary: 'Without expert parallel, tensor × data must cut every expert into equal parts, of whole blocks in fp8.',
+  check: ({ draft }) => {
+    const { expert, tensor, data, model, weightDtype } = draft;
+    if (expert === null || tensor === null || data === null || model === null) return [];
+    const { moe, nativeWeightDtype, fp8Blocks } = model.value.shape;
+    const { ranks, slices } = expertSplit({
+      tensor: tensor.value,
+      data: data.value,
+      expert: expert.value,
+      pipeline: 1,
+    });
+    // The kernels of mxfp4 pad each part themselves.
+    if (moe === undefined || ranks > 1 || weightDtype?.value === 'mxfp4') return [];
+    const width = moe.expertFfn / slices;
+    const isFp8 = weightDtype?.value === 'fp8';
+    const inBlocks = isFp8 && (nativeWeightDtype === 'fp8' || fp8Blocks === true);
+    const whole = Number.isInteger(width);
+    if (whole && !(inBlocks && width % FP8_BLOCK !== 0)) return [];
+    const range = placeOf(draft, data.value > 1 ? data : tensor, tensor);
+    const parts = `Each expert of ${model.value.id}, ${moe.expertFfn} wide, is cut over tensor × data = ${slices} GPUs`;
+    const advice = `Set \`parallelism.expert\` to ${slices}, which deals whole experts to the GPUs, or use fewer.`;
+    return [
+      {
+        // Weights of 16 bit that vLLM itself quantises have no blocks.
+        ...(whole && nativeWeightDtype !== 'fp8' ? { severity: 'warning' as const } : {}),
+        message: whole
+          ? `${parts}, ${width} for each: no multiple of the ${FP8_BLOCK} that a block of its fp8 repository has, so vLLM does not load that. ${advice}`
+          : `${parts}, which does not divide it; vLLM does not load that. ${advice}`,
+        range,
+        ...relatedTo(range, ['tensor', tensor], ['data', data]),
+        ...changeTo(expert, String(slices), `Set expert parallel to ${slices}`),
+      },
+    ];
+  },
+};
+
 const nvlinkMissing: Rule = {
   id: 'nvlink-missing',
   severity: 'warning',
@@ -195,6 +239,7 @@ export const parallelismRules: readonly Rule[] = [
   pipelineLayers,
   gpusMatch,
   expertSize,
+  expertWidth,
   nvlinkMissing,
   tensorOverPcie,
 ];
