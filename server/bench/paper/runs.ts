@@ -46,7 +46,7 @@ export function runSeed(input: EngineInput): SeedFigures {
     leastSlackS,
     meanTpotS: meanOf(times.tpotS),
     meanE2eS: meanOf(times.e2eS),
-    queueShare: meanOf(times.queueS) / ttft.mean,
+    queueShare: times.meanQueueS / ttft.mean,
     makespanS: run.makespanS,
     outputTokensPerS: outputTokens / run.makespanS,
     anyViolation: broken.any,

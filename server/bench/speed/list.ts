@@ -111,6 +111,7 @@ export function measurements(sizes: Sizes): readonly Measurement[] {
     engine('figure1-layerkv-0.45', sizes.large, long, null),
     engine('figure1-layerkv-1', sizes.middle, long, 100_000),
     engine('figure1-vllm', sizes.middle, long, null),
+    engine('ranks', sizes.small, long, null),
     memory('engine', 'w1-v1'),
     memory('forecast', 'w1-v1'),
     memory('forecast', 'figure1-layerkv-0.45'),

@@ -6,7 +6,14 @@ import { FIGURE_ONE_SAMPLE } from '../paper/figureOne.ts';
 import { planOf, samplePlan, vary } from '../samples.ts';
 
 /** A plan with a name. `w1` is the work on which other simulators were measured on a machine of two cores. */
-export type WorkId = 'w1-v1' | 'w1-v1-cached' | 'w1-v0' | 'figure1-vllm' | 'figure1-layerkv-0.45' | 'figure1-layerkv-1';
+export type WorkId =
+  | 'w1-v1'
+  | 'w1-v1-cached'
+  | 'w1-v0'
+  | 'figure1-vllm'
+  | 'figure1-layerkv-0.45'
+  | 'figure1-layerkv-1'
+  | 'ranks';
 
 /** What each is, for people. */
 export const WORK_TITLES: Readonly<Record<WorkId, string>> = {
@@ -16,6 +23,7 @@ export const WORK_TITLES: Readonly<Record<WorkId, string>> = {
   'figure1-vllm': 'figure 1, vLLM, 1/s (overload)',
   'figure1-layerkv-0.45': 'figure 1, LayerKV, 0.45/s (sustainable)',
   'figure1-layerkv-1': 'figure 1, LayerKV, 1/s (overload)',
+  ranks: 'DeepSeek-V3 on eight ranks in step, v1, 2/s',
 };
 
 export interface Work {
@@ -43,6 +51,21 @@ spec:
 `;
 }
 
+/** Eight data-parallel ranks that share experts: their steps go in rounds, one at a time. */
+const RANKS = `apiVersion: layerkv/v1
+kind: ServingPlan
+spec:
+  model: {id: deepseek-ai/DeepSeek-V3}
+  hardware: {gpu: H200}
+  parallelism: {data: 8, expert: 8}
+  engine: {version: "0.11.0", maxModelLen: 16384, maxNumSeqs: 256, prefixCaching: false}
+  workload:
+    arrivals: {process: poisson, rate: 2}
+    input: {lognormal: {median: 1500, sigma: 0.8}}
+    output: {lognormal: {median: 300, sigma: 0.7}}
+    requests: 1000
+`;
+
 /** @returns the plan and the policy to run it under. */
 export async function workOf(id: WorkId): Promise<Work> {
   switch (id) {
@@ -52,6 +75,8 @@ export async function workOf(id: WorkId): Promise<Work> {
       const text = w1Text(id === 'w1-v0' ? 'v0' : 'v1', id === 'w1-v1-cached');
       return { plan: await planOf(text, `${id}.layerkv.yaml`), policy: 'vllm' };
     }
+    case 'ranks':
+      return { plan: await planOf(RANKS, `${id}.layerkv.yaml`), policy: 'vllm' };
     case 'figure1-vllm':
       return { plan: await samplePlan(FIGURE_ONE_SAMPLE), policy: 'vllm' };
     case 'figure1-layerkv-1':

@@ -86,7 +86,7 @@ export function predict(
       ttftMs: ttft[likeKind(row.measured.ttftMs, unspecifiedTtft)],
       tpotMs: tpot[likeKind(row.measured.tpotMs, 'mean')],
       outputTokS: makespanS > 0 ? tokens / makespanS : 0,
-      queueShare: ttft.mean > 0 ? (1000 * meanOf(times.queueS)) / ttft.mean : 0,
+      queueShare: ttft.mean > 0 ? (1000 * times.meanQueueS) / ttft.mean : 0,
       open: run.workload.open,
     });
   }

@@ -11,10 +11,14 @@ export interface Percentiles {
   readonly max: number;
 }
 
-/** Type 7 (linear interpolation between order statistics), as numpy's default. Null for no values. */
+/**
+ * Type 7 (linear interpolation between order statistics), as numpy's default. Null for no values.
+ * @param values sorted on the way: a copy of a million would cost as much memory as the requests' own times.
+ */
 export function percentiles(values: Float64Array, scale: number): Percentiles | null {
   if (values.length === 0) return null;
-  const sorted = values.slice().sort();
+  const mean = meanOf(values) * scale;
+  const sorted = values.sort();
   const at = (p: number): number => {
     const rank = p * (sorted.length - 1);
     const low = Math.floor(rank);
@@ -22,7 +26,7 @@ export function percentiles(values: Float64Array, scale: number): Percentiles | 
     return (sorted[low]! + (sorted[high]! - sorted[low]!) * (rank - low)) * scale;
   };
   return {
-    mean: meanOf(values) * scale,
+    mean,
     p50: at(0.5),
     p90: at(0.9),
     p95: at(0.95),
@@ -37,36 +41,36 @@ export function meanOf(values: Float64Array): number {
   return values.length === 0 ? 0 : sum / values.length;
 }
 
-/** Per-request times of the finished requests, s, in the order of the records. */
+/** Times of the finished requests, s, in the order of the records. */
 export interface Latencies {
   readonly ttftS: Float64Array;
   /** (finish − first token) / (output − 1); 0 with one output token. */
   readonly tpotS: Float64Array;
   readonly e2eS: Float64Array;
-  readonly queueS: Float64Array;
-  readonly exposedS: Float64Array;
+  /** Means of the time before the prefill starts, and of what offload adds to the prefill. */
+  readonly meanQueueS: number;
+  readonly meanExposedS: number;
 }
 
 export function latencies(records: Records): Latencies {
   const { count, finished, arrivalS, prefillStartS, firstTokenS, finishS, exposedS } = records;
-  const times = {
-    ttftS: new Float64Array(finished),
-    tpotS: new Float64Array(finished),
-    e2eS: new Float64Array(finished),
-    queueS: new Float64Array(finished),
-    exposedS: new Float64Array(finished),
-  };
+  const ttftS = new Float64Array(finished);
+  const tpotS = new Float64Array(finished);
+  const e2eS = new Float64Array(finished);
+  let queueS = 0;
+  let heldUpS = 0;
   let row = 0;
   for (let k = 0; k < count; k++) {
     if (Number.isNaN(finishS[k]!)) continue;
-    times.ttftS[row] = firstTokenS[k]! - arrivalS[k]!;
-    times.tpotS[row] = requestTpotS(records, k);
-    times.e2eS[row] = finishS[k]! - arrivalS[k]!;
-    times.queueS[row] = prefillStartS[k]! - arrivalS[k]!;
-    times.exposedS[row] = exposedS[k]!;
+    ttftS[row] = firstTokenS[k]! - arrivalS[k]!;
+    tpotS[row] = requestTpotS(records, k);
+    e2eS[row] = finishS[k]! - arrivalS[k]!;
+    queueS += prefillStartS[k]! - arrivalS[k]!;
+    heldUpS += exposedS[k]!;
     row += 1;
   }
-  return times;
+  const requests = Math.max(1, finished);
+  return { ttftS, tpotS, e2eS, meanQueueS: queueS / requests, meanExposedS: heldUpS / requests };
 }
 
 function requestTpotS(records: Records, request: number): number {

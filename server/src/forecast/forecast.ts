@@ -2,7 +2,7 @@
 import { layerKvCanAct, prefixCachingApplies } from '../engine/applies.ts';
 import type { CostModel } from '../engine/cost/types.ts';
 import { hybridGroups } from '../engine/kv/hybrid.ts';
-import { latencies, meanOf, percentiles, shareInterval, tInterval, violations } from '../engine/metrics.ts';
+import { latencies, percentiles, shareInterval, tInterval, violations } from '../engine/metrics.ts';
 import { backlogOf, isSaturated } from '../engine/saturation.ts';
 import type { Timeline } from '../engine/schedule/timeline.ts';
 import { costModel, hostTierApplies, type Run, simulate } from '../engine/simulate.ts';
@@ -146,8 +146,8 @@ function fromRun(
   const times = latencies(records);
   const rates = violations(records, input.slo);
   const ttftMs = percentiles(times.ttftS, 1000);
-  const queueMs = meanOf(times.queueS) * 1000;
-  const offloadMs = meanOf(times.exposedS) * 1000;
+  const queueMs = times.meanQueueS * 1000;
+  const offloadMs = times.meanExposedS * 1000;
   const timeline = run.recording?.timeline ?? null;
   const backlog = backlogOf(run);
   const queueShare = ttftMs === null || ttftMs.mean === 0 ? null : queueMs / ttftMs.mean;

@@ -23,7 +23,9 @@ export class Parking {
   private readonly holdings: Holdings;
   private readonly sinceS: Float64Array;
   private readonly held: Uint8Array;
-  private readonly transferEndS: Float64Array;
+  /** When each transfer under way ends, s, in the order of those who wait for it. */
+  private readonly reloadEndsS: number[] = [];
+  private readonly leaveEndsS: number[] = [];
   private linkInFreeS = 0;
   /** How many of the parked have layers on the GPU. */
   private partlyResident = 0;
@@ -34,7 +36,6 @@ export class Parking {
     this.holdings = holdings;
     this.sinceS = new Float64Array(replica.records.count);
     this.held = new Uint8Array(replica.records.count);
-    this.transferEndS = new Float64Array(replica.records.count);
   }
 
   get count(): number {
@@ -47,7 +48,7 @@ export class Parking {
 
   /** When the next transfer that something waits for ends, s; Infinity when none is under way. */
   nextEventS(): number {
-    return this.isMoving() ? Math.min(this.endOf(this.reloading), this.endOf(this.leaving)) : Number.POSITIVE_INFINITY;
+    return this.isMoving() ? Math.min(firstOf(this.reloadEndsS), firstOf(this.leaveEndsS)) : Number.POSITIVE_INFINITY;
   }
 
   /** First token is out, layers are on the host: wait for them. */
@@ -64,8 +65,8 @@ export class Parking {
     this.stirred = false;
     if (!this.isMoving()) return;
     const nowS = this.replica.clockS + SIMULTANEOUS_S;
-    while (this.endOf(this.leaving) <= nowS) this.completeLeaving();
-    while (this.endOf(this.reloading) <= nowS) this.join(this.reloading.shift()!);
+    while (firstOf(this.leaveEndsS) <= nowS) this.completeLeaving();
+    while (firstOf(this.reloadEndsS) <= nowS) this.joinFirst();
   }
 
   /** The first of the parked starts to reload its `missing` layers into `needed` layer-blocks. */
@@ -83,9 +84,9 @@ export class Parking {
       this.linkInFreeS,
       config.link.sideBySide / config.link.stages,
     );
-    this.transferEndS[request] = this.linkInFreeS;
     replica.records.hostToDeviceBytes += missing * kvTokens * config.link.bytesPerTokenLayer;
     this.reloading.push(request);
+    this.reloadEndsS.push(this.linkInFreeS);
   }
 
   /** Takes a request out of the decode batch and sends all its layers to the host. */
@@ -121,7 +122,7 @@ export class Parking {
   /** Decode is short of blocks while layers are on their way out: waits for the first of them. @returns false if none is. */
   awaitLeaving(): boolean {
     if (this.leaving.length === 0) return false;
-    this.replica.clockS = Math.max(this.replica.clockS, this.endOf(this.leaving));
+    this.replica.clockS = Math.max(this.replica.clockS, firstOf(this.leaveEndsS));
     this.completeLeaving();
     this.stirred = true;
     return true;
@@ -165,8 +166,8 @@ export class Parking {
     const { holdings } = this;
     holdings.takeHost(request, layerBlocks);
     this.moveOut(holdings.retained[request]!, holdings.kvTokens[request]!);
-    this.transferEndS[request] = this.linkOutFreeS;
     this.leaving.push(request);
+    this.leaveEndsS.push(this.linkOutFreeS);
   }
 
   private moveOut(layers: number, tokens: number): void {
@@ -185,14 +186,18 @@ export class Parking {
   /** The first of the leaving is on the host and its blocks are free. */
   private completeLeaving(): void {
     const request = this.leaving.shift()!;
+    this.leaveEndsS.shift();
     const blocks = this.replica.blocksOf(this.holdings.kvTokens[request]!);
     this.replica.freeLayerBlocks += this.holdings.retained[request]! * blocks;
     this.holdings.retained[request] = 0;
     this.enterParked(request);
   }
 
-  private join(request: number): void {
+  /** The first of the reloading has all its layers again. */
+  private joinFirst(): void {
     const { replica, holdings } = this;
+    const request = this.reloading.shift()!;
+    this.reloadEndsS.shift();
     holdings.freeHost(request);
     this.held[request] = 0;
     replica.records.wasParked(this.sinceS[request]!, replica.clockS);
@@ -212,8 +217,8 @@ export class Parking {
     }
     parked.splice(place, 0, request);
   }
+}
 
-  private endOf(transfers: readonly number[]): number {
-    return transfers.length === 0 ? Number.POSITIVE_INFINITY : this.transferEndS[transfers[0]!]!;
-  }
+function firstOf(endsS: readonly number[]): number {
+  return endsS.length === 0 ? Number.POSITIVE_INFINITY : endsS[0]!;
 }
