@@ -65,3 +65,59 @@ export class SingleEngine implements Engine {
     this.replicas[0].onFinish = callback;
   }
 }
+
+/** An engine with several schedulers, which share GPUs or wait for each other. */
+export abstract class ManyReplicas implements Engine {
+  nowS = 0;
+  protected untilS = 0;
+  readonly replicas: readonly Replica[];
+  private answers = 0;
+  private holding = false;
+  private answer: () => void = () => {};
+
+  constructor(replicas: readonly Replica[]) {
+    this.replicas = replicas;
+    for (const replica of replicas) replica.onFinish = () => this.answered(1);
+  }
+
+  abstract run(untilS: number): void;
+  abstract enqueue(request: number, atS: number): void;
+
+  stopAt(atS: number): void {
+    this.untilS = Math.min(this.untilS, atS);
+  }
+
+  load(): number {
+    return this.replicas.reduce((sum, replica) => sum + replica.load(), 0);
+  }
+
+  waiting(): number {
+    return this.replicas.reduce((sum, replica) => sum + replica.waiting.length, 0);
+  }
+
+  onAnswer(callback: () => void): void {
+    this.answer = callback;
+  }
+
+  /** From now on answers wait, so that what they bring in meets all of them gone. */
+  protected holdAnswers(): void {
+    this.holding = true;
+  }
+
+  /** Held answers go out. @returns whether there were any. */
+  protected giveAnswers(): boolean {
+    const some = this.answers > 0;
+    this.holding = false;
+    this.answered(0);
+    return some;
+  }
+
+  private answered(count: number): void {
+    this.answers += count;
+    if (this.holding) return;
+    while (this.answers > 0) {
+      this.answers -= 1;
+      this.answer();
+    }
+  }
+}

@@ -7,7 +7,7 @@
 import type { Passage } from '../cost/stages.ts';
 import type { TogetherLaw } from '../cost/types.ts';
 import { leastOf, rankScore } from './balancer.ts';
-import type { Engine } from './engine.ts';
+import { ManyReplicas } from './engine.ts';
 import type { Lane } from './lane.ts';
 import type { Replica } from './replica.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
@@ -27,22 +27,15 @@ export const ROUND: Passage = {
   isEmpty: () => true,
 };
 
-export class RanksInStep implements Engine {
-  nowS = 0;
-  private untilS = 0;
-  readonly replicas: readonly Replica[];
+export class RanksInStep extends ManyReplicas {
   private readonly ranks: readonly Rank[];
   private readonly together: TogetherLaw | null;
-  private answers = 0;
-  private inRound = false;
-  private answer: () => void = () => {};
 
   /** @param together what other ranks' tokens add to a step; null where they add nothing. */
   constructor(ranks: readonly Rank[], together: TogetherLaw | null) {
+    super(ranks.map(({ replica }) => replica));
     this.ranks = ranks;
     this.together = together;
-    this.replicas = ranks.map(({ replica }) => replica);
-    for (const replica of this.replicas) replica.onFinish = () => this.answered();
   }
 
   run(untilS: number): void {
@@ -56,30 +49,14 @@ export class RanksInStep implements Engine {
     }
   }
 
-  stopAt(atS: number): void {
-    this.untilS = Math.min(this.untilS, atS);
-  }
-
   enqueue(request: number, atS: number): void {
     if (this.load() === 0 && atS > this.nowS + SIMULTANEOUS_S) this.nowS = atS;
     leastOf(this.replicas, (replica) => rankScore(replica.load(), replica.waiting.length)).enqueue(request, atS);
   }
 
-  load(): number {
-    return this.replicas.reduce((sum, replica) => sum + replica.load(), 0);
-  }
-
-  waiting(): number {
-    return this.replicas.reduce((sum, replica) => sum + replica.waiting.length, 0);
-  }
-
-  onAnswer(callback: () => void): void {
-    this.answer = callback;
-  }
-
   /** One step of every rank that has work. @returns false when nobody could do anything. */
   private round(): boolean {
-    this.inRound = true;
+    this.holdAnswers();
     let busy = 0;
     for (const replica of this.replicas) if (!replica.isIdle()) busy += 1;
     let flying = 0;
@@ -90,10 +67,7 @@ export class RanksInStep implements Engine {
       else if (scheduler.launch(busy > 1)) flying += 1;
     }
     if (flying > 0) this.land();
-    this.inRound = false;
-    const answered = this.answers > 0;
-    this.answered(0);
-    return flying > 0 || answered;
+    return this.giveAnswers() || flying > 0;
   }
 
   private land(): void {
@@ -125,16 +99,6 @@ export class RanksInStep implements Engine {
       endS = Math.max(endS, lane.endS + (together?.moreS(all, most, own) ?? 0));
     }
     return endS;
-  }
-
-  /** Answers of one round go out together, so that what they bring in meets all of them gone. */
-  private answered(count = 1): void {
-    this.answers += count;
-    if (this.inRound) return;
-    while (this.answers > 0) {
-      this.answers -= 1;
-      this.answer();
-    }
   }
 }
 

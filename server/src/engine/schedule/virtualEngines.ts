@@ -5,7 +5,7 @@
  * has one batch under way and schedules the next when its result is there; they meet in the stages only.
  */
 import type { Pipeline } from '../cost/stages.ts';
-import type { Engine } from './engine.ts';
+import { ManyReplicas } from './engine.ts';
 import type { Replica } from './replica.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
 import { land } from './step.ts';
@@ -19,24 +19,17 @@ interface VirtualEngine {
   wakeS: number;
 }
 
-export class VirtualEngines implements Engine {
-  nowS = 0;
-  private untilS = 0;
-  readonly replicas: readonly Replica[];
+export class VirtualEngines extends ManyReplicas {
   private readonly engines: readonly VirtualEngine[];
   private readonly pipeline: Pipeline;
-  private answers = 0;
-  private landing = false;
-  private answer: () => void = () => {};
 
   constructor(
     pipeline: Pipeline,
     engines: readonly { readonly replica: Replica; readonly scheduler: PrefillFirstScheduler }[],
   ) {
+    super(engines.map(({ replica }) => replica));
     this.pipeline = pipeline;
     this.engines = engines.map((engine) => ({ ...engine, wakeS: 0 }));
-    this.replicas = engines.map(({ replica }) => replica);
-    for (const replica of this.replicas) replica.onFinish = () => this.answered();
   }
 
   run(untilS: number): void {
@@ -61,10 +54,6 @@ export class VirtualEngines implements Engine {
     }
   }
 
-  stopAt(atS: number): void {
-    this.untilS = Math.min(this.untilS, atS);
-  }
-
   enqueue(request: number, atS: number): void {
     let least = this.engines[0]!;
     for (const engine of this.engines) if (engine.replica.load() < least.replica.load()) least = engine;
@@ -73,23 +62,10 @@ export class VirtualEngines implements Engine {
     least.replica.enqueue(request, atS);
   }
 
-  load(): number {
-    return this.replicas.reduce((sum, replica) => sum + replica.load(), 0);
-  }
-
-  waiting(): number {
-    return this.replicas.reduce((sum, replica) => sum + replica.waiting.length, 0);
-  }
-
-  onAnswer(callback: () => void): void {
-    this.answer = callback;
-  }
-
   private land(replica: Replica): void {
-    this.landing = true;
+    this.holdAnswers();
     land(replica);
-    this.landing = false;
-    this.answered(0);
+    this.giveAnswers();
   }
 
   private schedule(engine: VirtualEngine): void {
@@ -106,16 +82,6 @@ export class VirtualEngines implements Engine {
   /** Whether a batch goes through the pipeline by itself until something arrives. */
   private isAlone(replica: Replica): boolean {
     return this.pipeline.isEmpty(replica.clockS) && this.replicas.every((other) => other === replica || other.isIdle());
-  }
-
-  /** Answers of one batch go out together, so that what they bring in meets all of them gone. */
-  private answered(count = 1): void {
-    this.answers += count;
-    if (this.landing) return;
-    while (this.answers > 0) {
-      this.answers -= 1;
-      this.answer();
-    }
   }
 }
 
