@@ -1,19 +1,11 @@
 /** Shapes of models that published start-up logs name and the catalogue does not hold, from their config.json. */
 import type { ModelShape } from '../../src/engine/types.ts';
 
-interface Dense {
-  readonly layers: number;
-  readonly hiddenSize: number;
-  readonly queryHeads: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
-  readonly ffnSize: number;
-  readonly vocabSize: number;
-  readonly maxPositionTokens: number;
-  readonly tieEmbeddings: boolean;
-}
-
-const dense = (shape: Dense): ModelShape => ({ ...shape, attentionType: 'gqa', nativeWeightDtype: 'bf16' });
+const dense = (shape: Omit<ModelShape, 'attentionType' | 'nativeWeightDtype'>): ModelShape => ({
+  ...shape,
+  attentionType: 'gqa',
+  nativeWeightDtype: 'bf16',
+});
 
 export const QWEN3_06B = dense({
   layers: 28,

@@ -55,7 +55,9 @@ export function ranksStepTogether({
   model,
   scheduler,
   parallelism,
-}: Pick<EngineInput, 'model' | 'scheduler' | 'parallelism'>): boolean {
+}: Pick<EngineInput, 'model' | 'scheduler'> & {
+  readonly parallelism: Pick<EngineInput['parallelism'], 'data' | 'pipeline'>;
+}): boolean {
   return model.moe !== undefined && scheduler === 'v1' && parallelism.data > 1 && parallelism.pipeline === 1;
 }
 

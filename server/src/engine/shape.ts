@@ -33,7 +33,7 @@ export interface ExpertSplit {
  * Without expert parallelism every expert is cut over all GPUs, those of other data-parallel ranks too
  * (vllm/model_executor/layers/fused_moe/config.py, `flatten_tp_across_dp`).
  */
-export function expertSplit({ tensor, data, expert }: EngineInput['parallelism']): ExpertSplit {
+export function expertSplit({ tensor, data, expert }: Omit<EngineInput['parallelism'], 'pipeline'>): ExpertSplit {
   return expert > 1 ? { ranks: expert, slices: 1 } : { ranks: 1, slices: tensor * data };
 }
 

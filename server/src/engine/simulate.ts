@@ -117,22 +117,24 @@ function createRanks(
 ): readonly Engine[] {
   const ranks = Array.from({ length: Math.max(1, input.parallelism.data) }, (_, rank) => firstIndex + rank);
   if (!ranksStepTogether(input)) return ranks.map((index) => createEngine(input, cost, records, workload, index));
-  const inStep = ranks.map((index) => {
-    const state = v1State(input, cost, ROUND);
-    const replica = createReplica(input, state, records, workload, index, 1);
-    return { replica, scheduler: new ChunkedScheduler(replica) };
-  });
+  const inStep = ranks.map((index) => createV1(input, cost, ROUND, records, workload, index));
   return [new RanksInStep(inStep, cost.together)];
 }
 
-/** v1 sets one block aside as the null block (vllm/v1/core/block_pool.py). */
-function v1State(
+function createV1(
   input: EngineInput,
   cost: CostModel,
   passage: Passage | null,
-): Omit<ReplicaConfig, 'limits' | 'layers'> {
+  records: Records,
+  workload: Workload,
+  index: number,
+): { readonly replica: Replica; readonly scheduler: ChunkedScheduler } {
+  // One block is set aside as the null block (vllm/v1/core/block_pool.py).
   const poolBlocks = memoryModel(input).gpuBlocks - 1;
-  return { poolBlocks, watermarkBlocks: 0, lanes: passage?.depth ?? 1, hybrid: hybridGroups(input), cost, passage };
+  const lanes = passage?.depth ?? 1;
+  const state = { poolBlocks, watermarkBlocks: 0, lanes, hybrid: hybridGroups(input), cost, passage };
+  const replica = createReplica(input, state, records, workload, index, 1);
+  return { replica, scheduler: new ChunkedScheduler(replica) };
 }
 
 /** One data-parallel rank: a scheduler over its pool, or v0's virtual engines, which share out its blocks and host memory. */
@@ -145,8 +147,8 @@ function createEngine(
 ): Engine {
   const pipeline = cost.stages === null ? null : new Pipeline(cost.stages);
   if (input.scheduler === 'v1') {
-    const replica = createReplica(input, v1State(input, cost, pipeline), records, workload, index, 1);
-    return new SingleEngine(replica, new ChunkedScheduler(replica));
+    const { replica, scheduler } = createV1(input, cost, pipeline, records, workload, index);
+    return new SingleEngine(replica, scheduler);
   }
   const depth = pipeline?.depth ?? 1;
   const poolBlocks = Math.floor(memoryModel(input).gpuBlocks / depth);

@@ -11,7 +11,7 @@ import { costModel, simulate } from '../../src/engine/simulate.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
 import { checkAgainstReference } from './checkAgainstReference.ts';
 import { count } from './countCalls.ts';
-import { figureOneInput, hostileInput } from './inputs.ts';
+import { figureOneInput, handMadeCost, hostileInput } from './inputs.ts';
 
 /** Plans per property run; raise it with FUZZ_RUNS for a long hunt. */
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 3000);
@@ -125,16 +125,7 @@ function tangledInput(plan: {
     limits: { blockSizeTokens: 16, maxModelLenTokens: 128, maxNumSeqs: 8, maxNumBatchedTokens: 256 },
     numGpuBlocks: plan.numGpuBlocks,
     layerkv: { ...base.layerkv, hostPoolBytes: plan.hostPoolBytes, growthReserve: 0, offloadThreshold: 0 },
-    cost: {
-      kind: 'linear',
-      linear: {
-        prefillBaseMs: 0,
-        prefillPerTokenMs: 0.45,
-        decodeBaseMs: 1,
-        decodePerSequenceMs: 0,
-        decodePerContextTokenMs: 0,
-      },
-    },
+    cost: handMadeCost(0.45, 1),
     workload: {
       source: {
         kind: 'synthetic',

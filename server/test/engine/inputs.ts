@@ -82,6 +82,12 @@ export function figureOneInput(tokens: number, over: Partial<EngineInput> = {}):
   };
 }
 
+/** A hand-made law: so many milliseconds a prompt token, and so many a decode step whatever it holds. */
+export function handMadeCost(prefillPerTokenMs: number, decodeBaseMs: number): EngineInput['cost'] {
+  const nothing = { prefillBaseMs: 0, decodePerSequenceMs: 0, decodePerContextTokenMs: 0 };
+  return { kind: 'linear', linear: { ...nothing, prefillPerTokenMs, decodeBaseMs } };
+}
+
 const length = fc.oneof(
   fc.record({ kind: fc.constant('fixed' as const), tokens: fc.integer({ min: 1, max: 60 }) }),
   fc

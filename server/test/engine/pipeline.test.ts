@@ -4,7 +4,7 @@ import { Pipeline, stageLaw, stageLayers } from '../../src/engine/cost/stages.ts
 import { emptyBatch } from '../../src/engine/cost/types.ts';
 import { costModel, simulate } from '../../src/engine/simulate.ts';
 import type { EngineInput } from '../../src/engine/types.ts';
-import { figureOneInput } from './inputs.ts';
+import { figureOneInput, handMadeCost } from './inputs.ts';
 
 const nothing = (): number => 0;
 
@@ -14,16 +14,7 @@ function handMade(over: Partial<EngineInput>): EngineInput {
   return {
     ...base,
     numGpuBlocks: 10_000,
-    cost: {
-      kind: 'linear',
-      linear: {
-        prefillBaseMs: 0,
-        prefillPerTokenMs: 1,
-        decodeBaseMs: 10,
-        decodePerSequenceMs: 0,
-        decodePerContextTokenMs: 0,
-      },
-    },
+    cost: handMadeCost(1, 10),
     workload: {
       source: {
         kind: 'synthetic',

@@ -133,16 +133,29 @@ export class CachedReference {
 
   protected takeArrivals(): void {
     for (;;) {
-      const answered = this.refused + this.requests.filter((r) => !Number.isNaN(r.finishS)).length;
-      let next = this.arrivals.followUp(answered, this.clock);
+      let next = this.arrivals.followUp(this.answered(), this.clock);
       if (next === null && this.arrivals.nextS() <= this.clock + NS) next = this.arrivals.take();
       if (next === null) return;
-      if (next.input >= this.input.limits.maxModelLenTokens) this.refused += 1;
-      else {
-        this.waiting.push(next);
-        if (this.underWay && this.cost.stepsAhead) this.unseen.push(next);
-      }
+      this.enqueue(next);
     }
+  }
+
+  /** A request comes to the scheduler, unless it is refused at the door. */
+  protected enqueue(r: CachedRequest): void {
+    if (r.input >= this.input.limits.maxModelLenTokens) {
+      this.refused += 1;
+      return;
+    }
+    this.waiting.push(r);
+    if (this.underWay && this.cost.stepsAhead) this.unseen.push(r);
+  }
+
+  answered(): number {
+    return this.refused + this.requests.filter((r) => !Number.isNaN(r.finishS)).length;
+  }
+
+  all(): readonly CachedRequest[] {
+    return this.requests;
   }
 
   /** One iteration. False when nothing could be scheduled. */

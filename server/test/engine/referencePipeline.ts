@@ -141,8 +141,7 @@ class VirtualEngine extends PipelinedEngine {
     if (this.inHand() === 0) this.clock = Math.max(this.clock, atS);
     this.wakeS = Math.min(this.wakeS, atS);
     r.arrivalS = sent.arrivalS;
-    if (r.input >= this.input.limits.maxModelLenTokens) this.refused += 1;
-    else this.waiting.push(r);
+    this.enqueue(r);
   }
 
   /** Puts a batch together, or finds out when to look again. */
@@ -153,14 +152,6 @@ class VirtualEngine extends PipelinedEngine {
     const moving = [...this.reloading.slice(0, 1), ...this.leaving.slice(0, 1)].map((r) => r.reloadEndS);
     if (moving.length === 0 && this.untie()) return;
     this.wakeS = Math.min(Number.POSITIVE_INFINITY, ...moving);
-  }
-
-  answered(): number {
-    return this.refused + this.requests.filter((r) => !Number.isNaN(r.finishS)).length;
-  }
-
-  all(): readonly ReferenceRequest[] {
-    return this.requests;
   }
 }
 

@@ -68,12 +68,7 @@ class PlainRank extends ReferenceEngine implements Rank {
   take({ id, arrivalS }: Sent): void {
     const r = this.requests[id]!;
     r.arrivalS = arrivalS;
-    if (r.input >= this.input.limits.maxModelLenTokens) {
-      this.refused += 1;
-      return;
-    }
-    this.waiting.push(r);
-    if (this.underWay && this.cost.stepsAhead) this.unseen.push(r);
+    this.enqueue(r);
   }
 
   act(nowS: number): boolean {
@@ -95,14 +90,6 @@ class PlainRank extends ReferenceEngine implements Rank {
     this.clock = endS;
     this.underWay = true;
     this.under!.settle();
-  }
-
-  answered(): number {
-    return answeredOf(this.refused, this.requests);
-  }
-
-  all(): readonly Sent[] {
-    return this.requests;
   }
 }
 
@@ -131,12 +118,7 @@ class CachedRank extends CachedReference implements Rank {
   take({ id, arrivalS }: Sent): void {
     const r = this.requests[id]!;
     r.arrivalS = arrivalS;
-    if (r.input >= this.input.limits.maxModelLenTokens) {
-      this.refused += 1;
-      return;
-    }
-    this.waiting.push(r);
-    if (this.underWay && this.cost.stepsAhead) this.unseen.push(r);
+    this.enqueue(r);
   }
 
   act(nowS: number): boolean {
@@ -160,18 +142,6 @@ class CachedRank extends CachedReference implements Rank {
     this.underWay = true;
     this.under!.settle();
   }
-
-  answered(): number {
-    return answeredOf(this.refused, this.requests);
-  }
-
-  all(): readonly Sent[] {
-    return this.requests;
-  }
-}
-
-function answeredOf(refused: number, requests: readonly Sent[]): number {
-  return refused + requests.filter((r) => !Number.isNaN(r.finishS)).length;
 }
 
 /** The same plan, the plain way. */

@@ -8,6 +8,8 @@ import type { LayerKvConfig } from './layerkv.ts';
 import type { Replica } from './replica.ts';
 import { SIMULTANEOUS_S } from './simultaneous.ts';
 
+const NONE = -1;
+
 export class Parking {
   /** Requests that wait for their layers, in the order of their first tokens. */
   readonly parked: number[] = [];
@@ -91,12 +93,11 @@ export class Parking {
 
   /** Takes a request out of the decode batch and sends all its layers to the host. */
   sendAway(request: number): void {
-    const { replica, config, holdings } = this;
-    const kvTokens = replica.leaveDecode(request);
-    holdings.kvTokens[request] = kvTokens;
+    const { replica, holdings } = this;
+    holdings.kvTokens[request] = replica.leaveDecode(request);
     this.sinceS[request] = replica.clockS;
     this.held[request] = 1;
-    this.leave(request, config.layers * replica.blocksOf(kvTokens));
+    this.leave(request);
   }
 
   /**
@@ -105,18 +106,8 @@ export class Parking {
    * @returns layer-blocks that come free on the GPU; 0 if there is no such request.
    */
   emptyLast(first: number): number {
-    const { replica, holdings, parked } = this;
-    if (this.partlyResident === 0) return 0;
-    for (let k = parked.length - 1; k >= first; k--) {
-      const request = parked[k]!;
-      const blocks = holdings.retained[request]! * replica.blocksOf(holdings.kvTokens[request]!);
-      if (blocks === 0 || blocks > holdings.hostFree) continue;
-      parked.splice(k, 1);
-      this.partlyResident -= 1;
-      this.leave(request, blocks);
-      return blocks;
-    }
-    return 0;
+    const request = this.takeLastHolder(first, this.holdings.hostFree);
+    return request === NONE ? 0 : this.leave(request);
   }
 
   /** Decode is short of blocks while layers are on their way out: waits for the first of them. @returns false if none is. */
@@ -137,18 +128,30 @@ export class Parking {
   }
 
   private dropLast(): boolean {
-    const { replica, holdings, parked } = this;
-    for (let k = parked.length - 1; k > 0; k--) {
-      const request = parked[k]!;
-      if (holdings.retained[request] === 0) continue;
-      parked.splice(k, 1);
+    const { replica, holdings } = this;
+    const request = this.takeLastHolder(1, Number.POSITIVE_INFINITY);
+    if (request === NONE) return false;
+    this.held[request] = 0;
+    replica.records.wasParked(this.sinceS[request]!, replica.clockS);
+    replica.dropToQueue(request, holdings.kvTokens[request]!);
+    return true;
+  }
+
+  /** Takes the last of the parked, from place `first` on, that holds layer-blocks but no more than `most` out of the line. */
+  private takeLastHolder(first: number, most: number): number {
+    if (this.partlyResident === 0) return NONE;
+    for (let k = this.parked.length - 1; k >= first; k--) {
+      const blocks = this.residentBlocks(this.parked[k]!);
+      if (blocks === 0 || blocks > most) continue;
       this.partlyResident -= 1;
-      this.held[request] = 0;
-      replica.records.wasParked(this.sinceS[request]!, replica.clockS);
-      replica.dropToQueue(request, holdings.kvTokens[request]!);
-      return true;
+      return this.parked.splice(k, 1)[0]!;
     }
-    return false;
+    return NONE;
+  }
+
+  /** Layer-blocks on the GPU of a request outside the decode batch. */
+  private residentBlocks(request: number): number {
+    return this.holdings.retained[request]! * this.replica.blocksOf(this.holdings.kvTokens[request]!);
   }
 
   /** Whether anything is on the link. */
@@ -161,17 +164,13 @@ export class Parking {
     return this.config.link.stretch(this.replica.decodeCollectiveS(), this.replica.decodeStepS());
   }
 
-  /** The layers that a request has on the GPU start on their way to the host. */
-  private leave(request: number, layerBlocks: number): void {
-    const { holdings } = this;
-    holdings.takeHost(request, layerBlocks);
-    this.moveOut(holdings.retained[request]!, holdings.kvTokens[request]!);
-    this.leaving.push(request);
-    this.leaveEndsS.push(this.linkOutFreeS);
-  }
-
-  private moveOut(layers: number, tokens: number): void {
-    const { replica, config } = this;
+  /** The layers that a request has on the GPU start on their way to the host. @returns their layer-blocks. */
+  private leave(request: number): number {
+    const { replica, config, holdings } = this;
+    const layers = holdings.retained[request]!;
+    const tokens = holdings.kvTokens[request]!;
+    const blocks = this.residentBlocks(request);
+    holdings.takeHost(request, blocks);
     const movedS = ((layers * config.link.offloadLayerS(tokens)) / config.link.sideBySide) * this.stretch();
     this.linkOutFreeS = Math.max(this.linkOutFreeS, replica.clockS) + movedS;
     replica.recorder?.transfer(
@@ -181,14 +180,16 @@ export class Parking {
     );
     replica.records.transferS += movedS;
     replica.records.deviceToHostBytes += layers * tokens * config.link.bytesPerTokenLayer;
+    this.leaving.push(request);
+    this.leaveEndsS.push(this.linkOutFreeS);
+    return blocks;
   }
 
   /** The first of the leaving is on the host and its blocks are free. */
   private completeLeaving(): void {
     const request = this.leaving.shift()!;
     this.leaveEndsS.shift();
-    const blocks = this.replica.blocksOf(this.holdings.kvTokens[request]!);
-    this.replica.freeLayerBlocks += this.holdings.retained[request]! * blocks;
+    this.replica.freeLayerBlocks += this.residentBlocks(request);
     this.holdings.retained[request] = 0;
     this.enterParked(request);
   }

@@ -1,4 +1,5 @@
 /** What the format knows and the engine does not compute yet, or only roughly. Delete a row when the engine learns it. */
+import { ranksStepTogether } from '../../engine/applies.ts';
 import type { KvConnector } from '../../engine/types.ts';
 import { entryAtPath, type YamlEntry } from '../../text/tree.ts';
 import { placeOf, type Rule, type RuleContext } from './rule.ts';
@@ -88,11 +89,15 @@ const WINDOWS = 'This model has layers with a sliding window';
 const IN_FULL = 'the KV of all layers is counted in full, and the real pool holds more than predicted here.';
 
 /** Data-parallel ranks of a mixture of experts, which the engine steps together or runs freely. */
-function expertRanks(context: RuleContext, together: boolean): ReturnType<typeof placeOf> | null {
-  const { draft } = context;
-  if (draft.model?.value.shape.moe === undefined || (draft.data?.value ?? 1) === 1) return null;
-  const steps = draft.engine.scheduler?.value === 'v1' && !isPipelined(context);
-  return steps === together ? placeOf(draft, draft.data) : null;
+function expertRanks({ draft }: RuleContext, together: boolean): ReturnType<typeof placeOf> | null {
+  const { model, data, pipeline, engine } = draft;
+  if (model?.value.shape.moe === undefined || data === null || data.value === 1) return null;
+  const steps = ranksStepTogether({
+    model: model.value.shape,
+    scheduler: engine.scheduler?.value ?? 'v0',
+    parallelism: { data: data.value, pipeline: pipeline?.value ?? 1 },
+  });
+  return steps === together ? placeOf(draft, data) : null;
 }
 
 const ROWS: readonly Row[] = [

@@ -162,12 +162,7 @@ const expertWidth: Rule = {
     const { expert, tensor, data, model, weightDtype } = draft;
     if (expert === null || tensor === null || data === null || model === null) return [];
     const { moe, nativeWeightDtype, fp8Blocks } = model.value.shape;
-    const { ranks, slices } = expertSplit({
-      tensor: tensor.value,
-      data: data.value,
-      expert: expert.value,
-      pipeline: 1,
-    });
+    const { ranks, slices } = expertSplit({ tensor: tensor.value, data: data.value, expert: expert.value });
     // The kernels of mxfp4 pad each part themselves.
     if (moe === undefined || ranks > 1 || weightDtype?.value === 'mxfp4') return [];
     const width = moe.expertFfn / slices;
